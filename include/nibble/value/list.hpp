@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSL-1.0
+// Every value type in one list: for tests that run over all of them, and for lookup by name.
+#pragma once
+
+#include <nibble/value/concept.hpp>
+#include <nibble/value/fixed.hpp>
+#include <nibble/value/float.hpp>
+#include <nibble/value/integer.hpp>
+#include <nibble/value/minifloat.hpp>
+#include <nibble/value/rounding.hpp>
+
+namespace nibble {
+
+/// A list of types, nothing more.
+template <class... T>
+struct TypeList {
+    static constexpr std::size_t size = sizeof...(T);
+};
+
+/// The values that compute in float and may be the elements of a tensor.
+using FloatValues = TypeList<float, half, bfloat16, fp8_e4m3, fp8_e5m2, fp4_e2m1, Nf4, Int8Value,
+                             Int4Value, Int2Value, Ternary>;
+
+/// A run-time name of a value type. The numbers are stored in files: never renumber.
+enum class ValueKind : std::uint8_t {
+    fp32 = 0, fp16 = 1, bf16 = 2, e4m3 = 3, e5m2 = 4, e2m1 = 5, nf4 = 6, e8m0 = 7,
+    int8 = 8, int4 = 9, int2 = 10, ternary = 11, fp64 = 12,
+};
+
+/// Calls f with a default-made value of the type that `kind` names; f is a generic callable.
+template <class F>
+constexpr decltype(auto) dispatch_value(ValueKind kind, F&& f) {
+    switch (kind) {
+        case ValueKind::fp16: return f(half{});
+        case ValueKind::bf16: return f(bfloat16{});
+        case ValueKind::e4m3: return f(fp8_e4m3{});
+        case ValueKind::e5m2: return f(fp8_e5m2{});
+        case ValueKind::e2m1: return f(fp4_e2m1{});
+        case ValueKind::nf4: return f(Nf4{});
+        case ValueKind::e8m0: return f(E8M0{});
+        case ValueKind::int8: return f(Int8Value{});
+        case ValueKind::int4: return f(Int4Value{});
+        case ValueKind::int2: return f(Int2Value{});
+        case ValueKind::ternary: return f(Ternary{});
+        case ValueKind::fp64: return f(double{});
+        case ValueKind::fp32: break;
+    }
+    return f(float{});
+}
+
+/// The run-time name of V.
+template <NeuralValue V>
+inline constexpr ValueKind kind_of = [] {
+    for (int k = 0; k <= 12; ++k)
+        if (dispatch_value(static_cast<ValueKind>(k),
+                           []<class T>(T) { return std::is_same_v<T, V>; }))
+            return static_cast<ValueKind>(k);
+    return ValueKind::fp32;
+}();
+
+/// "fp32", "int4", ...: the name the library prints and reads.
+[[nodiscard]] constexpr std::string_view name_of(ValueKind kind) noexcept {
+    return dispatch_value(kind, []<class T>(T) { return value_traits<T>::name; });
+}
+
+/// Bits that one element of this kind occupies.
+[[nodiscard]] constexpr int bits_of(ValueKind kind) noexcept {
+    return dispatch_value(kind, []<class T>(T) { return value_traits<T>::bits; });
+}
+
+}  // namespace nibble

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSL-1.0
+// The library's version and all of its macros. Nothing else in nibble defines a macro.
+#pragma once
+
+#if !(__cplusplus >= 202002L || (defined(_MSVC_LANG) && _MSVC_LANG >= 202002L))
+// A missing include ends the compilation, so an old compiler prints this line and nothing after it.
+#include "nibble needs C++20: compile with -std=c++20 or newer (g++ 12, clang 14 or later)"
+#endif
+
+#define NIBBLE_VERSION_MAJOR 0
+#define NIBBLE_VERSION_MINOR 1
+#define NIBBLE_VERSION_PATCH 0
+#define NIBBLE_VERSION "0.1.0"
+
+// Functions that must melt into their caller: register codecs (a call per register made a kernel
+// eight times slower) and everything below rank 3, so that units built for different instruction
+// sets share no out-of-line copy of code that one of the machines cannot run.
+#if defined(_MSC_VER)
+#define NIBBLE_INLINE __forceinline
+#else
+#define NIBBLE_INLINE inline __attribute__((always_inline))
+#endif
+
+// 1 when kernels use xsimd, 0 for the scalar registers. Define it to 0 before including nibble to
+// do without xsimd. xsimd does not compile for a target that has no SIMD at all.
+#if !defined(NIBBLE_SIMD)
+#if __has_include(<xsimd/xsimd.hpp>) && \
+    (defined(__SSE2__) || defined(__ARM_NEON) || defined(_M_X64))
+#define NIBBLE_SIMD 1
+#else
+#define NIBBLE_SIMD 0
+#endif
+#endif
+
+// A broken precondition is the caller's bug: checked in debug builds, free otherwise.
+#if defined(NDEBUG) && !defined(NIBBLE_CHECKED)
+#define NIBBLE_EXPECT(condition) static_cast<void>(0)
+#else
+#include <cassert>
+#define NIBBLE_EXPECT(condition) assert(condition)
+#endif
