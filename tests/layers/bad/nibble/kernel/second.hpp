@@ -1,0 +1,4 @@
+#pragma once
+// A cycle.
+#include <nibble/kernel/first.hpp>
+#include <boost/any.hpp>

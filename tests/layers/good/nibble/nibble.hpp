@@ -1,0 +1,3 @@
+#pragma once
+#include <nibble/kernel/codec.hpp>
+#include <nibble/store/span.hpp>

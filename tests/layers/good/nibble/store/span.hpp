@@ -1,0 +1,3 @@
+#pragma once
+#include <nibble/value/float.hpp>
+#include <nibble/version.hpp>
