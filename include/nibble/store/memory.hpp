@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSL-1.0
+// Host memory for tensors: 64-byte aligned, zeroed on request, recycled by the thread.
+//
+// Layers return tensors by value. So that inference in steady state asks the system for nothing, a
+// freed block goes to a small list of the freeing thread and the next request of its size class
+// takes it from there. Classes are powers of two and halves between (at most a third is lost); a
+// list keeps at most 64 MiB, and everything when the thread ends goes back to the system. Blocks of
+// 2 MiB and more are aligned to huge pages and, on Linux, advised to use them.
+#pragma once
+
+#include <nibble/version.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace nibble {
+
+/// Where a tensor's elements live. HostMemory is the default; a device brings its own.
+struct HostMemory {
+    static constexpr std::size_t alignment = 64;
+    static constexpr std::size_t huge_page = std::size_t{1} << 21;
+
+    /// At least `bytes` bytes, uninitialised. Throws std::bad_alloc when there are none.
+    [[nodiscard]] static void* allocate(std::size_t bytes) {
+        if (bytes == 0) return nullptr;
+        const std::size_t size = size_class(bytes);
+        if (void* block = cache().take(size)) return block;
+        return system_allocate(size);
+    }
+
+    /// Gives back what allocate(bytes) returned, from any thread.
+    static void release(void* block, std::size_t bytes) noexcept {
+        if (block == nullptr) return;
+        const std::size_t size = size_class(bytes);
+        if (!cache().keep(block, size)) system_release(block, size);
+    }
+
+    static void clear(void* block, std::size_t bytes) noexcept {
+        if (bytes != 0) std::memset(block, 0, bytes);
+    }
+
+    /// Bytes really taken for a request of `bytes`.
+    [[nodiscard]] static constexpr std::size_t size_class(std::size_t bytes) noexcept {
+        if (bytes >= huge_page) return (bytes + huge_page - 1) / huge_page * huge_page;
+        std::size_t size = alignment;
+        while (size < bytes) {
+            if (size + size / 2 >= bytes && size > alignment) return size + size / 2;
+            size *= 2;
+        }
+        return size;
+    }
+
+private:
+    struct Block {
+        Block* next;
+        std::size_t size;
+    };
+    class Cache {
+    public:
+        void* take(std::size_t size) noexcept {
+            Block*& list = lists_[slot(size)];
+            Block** at = &list;
+            for (; *at != nullptr; at = &(*at)->next)
+                if ((*at)->size == size) {
+                    Block* found = *at;
+                    *at = found->next;
+                    kept_ -= size;
+                    return found;
+                }
+            return nullptr;
+        }
+        bool keep(void* block, std::size_t size) noexcept {
+            if (closed_ || kept_ + size > limit) return false;
+            Block*& list = lists_[slot(size)];
+            list = new (block) Block{list, size};
+            kept_ += size;
+            return true;
+        }
+        ~Cache() {
+            closed_ = true;
+            for (Block* list : lists_)
+                while (list != nullptr) {
+                    Block* next = list->next;
+                    system_release(list, list->size);
+                    list = next;
+                }
+        }
+
+    private:
+        static constexpr std::size_t limit = std::size_t{64} << 20;
+        static constexpr std::size_t slots = 64;
+        static std::size_t slot(std::size_t size) noexcept {
+            return static_cast<std::size_t>((size * 0x9E3779B97F4A7C15u) >> 58) % slots;
+        }
+        Block* lists_[slots] = {};
+        std::size_t kept_ = 0;
+        bool closed_ = false;
+    };
+
+    static Cache& cache() {
+        thread_local Cache lists;
+        return lists;
+    }
+    static std::align_val_t alignment_of(std::size_t size) noexcept {
+        return std::align_val_t{size >= huge_page ? huge_page : alignment};
+    }
+    static void* system_allocate(std::size_t size) {
+        void* block = ::operator new(size, alignment_of(size));
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+        if (size >= huge_page) ::madvise(block, size, MADV_HUGEPAGE);
+#endif
+        return block;
+    }
+    static void system_release(void* block, std::size_t size) noexcept {
+        ::operator delete(block, alignment_of(size));
+    }
+};
+
+}  // namespace nibble
