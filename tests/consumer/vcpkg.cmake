@@ -1,5 +1,12 @@
-# Installs the overlay port with what the system has and builds app/ against it.
+# Installs the overlay port with what the system has and builds app/ against it. The port's version is
+# checked in any case.
 include("${CMAKE_CURRENT_LIST_DIR}/run.cmake")
+
+file(READ "${SOURCE_DIR}/packaging/vcpkg/ports/nibble/vcpkg.json" manifest)
+string(JSON port_version GET "${manifest}" version-semver)
+if(NOT port_version STREQUAL VERSION)
+    message(FATAL_ERROR "vcpkg.json says version ${port_version}, version.hpp ${VERSION}")
+endif()
 
 find_program(VCPKG vcpkg HINTS "$ENV{VCPKG_ROOT}")
 if(NOT VCPKG)
