@@ -14,7 +14,7 @@ struct ValueArray {
     std::array<unit_t<V>, units_for<V>(N)> storage{};
 
     [[nodiscard]] static constexpr std::size_t size() noexcept { return N; }
-    [[nodiscard]] NIBBLE_INLINE constexpr V operator[](std::size_t i) const noexcept {
+    [[nodiscard]] NIBBLE_INLINE constexpr const V operator[](std::size_t i) const noexcept {
         return span()[i];
     }
     NIBBLE_INLINE constexpr void set(std::size_t i, V v) noexcept { span().set(i, v); }

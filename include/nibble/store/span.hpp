@@ -42,8 +42,8 @@ public:
     [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; }
     [[nodiscard]] constexpr bool empty() const noexcept { return size_ == 0; }
 
-    /// Element i, by value.
-    [[nodiscard]] NIBBLE_INLINE constexpr V operator[](std::size_t i) const noexcept {
+    /// Element i, by value. const, so that `run[i] = v` does not compile and do nothing.
+    [[nodiscard]] NIBBLE_INLINE constexpr const V operator[](std::size_t i) const noexcept {
         NIBBLE_EXPECT(i < size_);
         if constexpr (bits_v<V> < 8) {
             return value_traits<V>::from_bits(
