@@ -62,20 +62,24 @@ private:
 };
 
 /// A matrix window: `rows` rows of `cols` elements, `stride` elements apart. Views do not own.
-/// Kernels may read and write the padding between cols and the next multiple of 64 when stride
-/// covers it (`wide()`); they leave it zero.
+/// What lies between cols and the next multiple of 64 is the rows' own padding when `wide()`; then
+/// kernels may read and write it, and leave it zero. Otherwise they do not touch it.
 template <class E>
 struct View {
     E* data = nullptr;
     std::size_t rows = 0;
     std::size_t cols = 0;
     std::size_t stride = 0;
+    bool whole = true;  ///< false for a block of columns: what follows cols is its neighbour's
 
     constexpr operator View<const E>() const noexcept
         requires(!std::is_const_v<E>)
     {
-        return {data, rows, cols, stride};
+        return {data, rows, cols, stride, whole};
     }
+    /// True when each row owns its padding to the next multiple of 64.
+    [[nodiscard]] constexpr bool wide() const noexcept { return whole && stride >= padded(cols); }
+    [[nodiscard]] constexpr bool empty() const noexcept { return rows == 0 || cols == 0; }
     [[nodiscard]] constexpr E* row(std::size_t i) const noexcept {
         NIBBLE_EXPECT(i < rows);
         return data + i * stride;
@@ -87,12 +91,13 @@ struct View {
     /// n rows from `first` on.
     [[nodiscard]] constexpr View row_block(std::size_t first, std::size_t n) const noexcept {
         NIBBLE_EXPECT(first + n <= rows);
-        return {data + first * stride, n, cols, stride};
+        return {data + first * stride, n, cols, stride, whole};
     }
-    /// n columns from `first` on.
+    /// n columns from `first` on. Not whole, even at the end of the rows: the padding stays the
+    /// whole view's.
     [[nodiscard]] constexpr View col_block(std::size_t first, std::size_t n) const noexcept {
         NIBBLE_EXPECT(first + n <= cols);
-        return {data + first, rows, n, stride};
+        return {data + first, rows, n, stride, whole && first == 0 && n == cols};
     }
 };
 
