@@ -32,6 +32,30 @@
 #endif
 #endif
 
+// Everything lives in `namespace nibble::inline NIBBLE_ARCH`, named after the instruction set that the
+// unit is compiled for. Users write nibble::; the linker sees different names in units built with
+// different flags, and never lets one run the other's code (tests/consumer/isa).
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#if defined(__AVX512VNNI__)
+#define NIBBLE_TARGET avx512_vnni
+#else
+#define NIBBLE_TARGET avx512
+#endif
+#elif defined(__AVX2__)
+#define NIBBLE_TARGET avx2
+#elif defined(__AVX__)
+#define NIBBLE_TARGET avx
+#else
+#define NIBBLE_TARGET baseline
+#endif
+#if NIBBLE_SIMD
+#define NIBBLE_ARCH NIBBLE_TARGET
+#else
+#define NIBBLE_ARCH_SCALAR(target) target##_scalar
+#define NIBBLE_ARCH_OF(target) NIBBLE_ARCH_SCALAR(target)
+#define NIBBLE_ARCH NIBBLE_ARCH_OF(NIBBLE_TARGET)
+#endif
+
 // A broken precondition is the caller's bug: checked in debug builds, free otherwise.
 #if defined(NDEBUG) && !defined(NIBBLE_CHECKED)
 #define NIBBLE_EXPECT(condition) static_cast<void>(0)

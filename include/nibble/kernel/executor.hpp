@@ -15,7 +15,7 @@
 #include <omp.h>
 #endif
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// The CPU: A is the instruction set of the kernels that take it. Cheap to copy.
 template <class A = Isa>

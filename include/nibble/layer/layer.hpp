@@ -26,7 +26,7 @@
 #include <string>
 #include <vector>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 template <class T>
 inline constexpr bool is_matrix = false;

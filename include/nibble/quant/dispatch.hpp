@@ -5,7 +5,7 @@
 #include <nibble/quant/format.hpp>
 #include <nibble/store/error.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Carries a format as a function argument: `[]<class F>(FormatTag<F>) { ... }`.
 template <Format F>

@@ -12,7 +12,7 @@
 
 #include <nibble/quant/spec.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Whether a scale comes with an offset of the same type.
 enum class Offset : bool { none, stored };

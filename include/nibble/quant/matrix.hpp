@@ -13,7 +13,7 @@
 #include <nibble/store/error.hpp>
 #include <nibble/store/tensor.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// The group a layer uses when its width is not a multiple of the format's: the largest multiple of
 /// 8 that divides cols and is at most `group`; a whole row when there is none.

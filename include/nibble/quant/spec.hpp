@@ -9,7 +9,7 @@
 
 #include <string>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Which run of elements shares one scale.
 enum class Granularity : std::uint8_t {

@@ -6,7 +6,7 @@
 
 #include <array>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// N values of V in place, packed as a ValueSpan is. Zero-initialised, and zero is code 0.
 template <NeuralValue V, std::size_t N>

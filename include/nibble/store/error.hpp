@@ -12,7 +12,7 @@
 #include <cstdlib>
 #endif
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// What the library throws. The message names the thing (file, parameter, shape), the value met, and
 /// what was expected.

@@ -19,7 +19,7 @@
 #include <sys/mman.h>
 #endif
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Where a tensor's elements live. HostMemory is the default; a device brings its own.
 struct HostMemory {

@@ -11,7 +11,7 @@
 
 #include <span>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// What a run of V is made of: bytes for packed values, V itself otherwise.
 template <NeuralValue V>

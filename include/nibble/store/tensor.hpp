@@ -8,7 +8,7 @@
 
 #include <utility>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Up to four dimensions of V in Memory. Rows (runs of the last dimension) start on a 64-element
 /// boundary and the padding is zero. A new tensor is all zeros. Only allocation can fail, by

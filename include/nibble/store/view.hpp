@@ -9,7 +9,7 @@
 #include <initializer_list>
 #include <type_traits>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Rows of heap tensors start at multiples of this many elements, and the padding is zero, so that
 /// contraction kernels need no tail code: zeros add nothing to a dot product.

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <type_traits>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Everything the library knows about a value type; specialised once, next to the type.
 ///

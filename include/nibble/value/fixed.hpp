@@ -12,7 +12,7 @@
 #include <compare>
 #include <limits>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// A 32-bit fixed-point number with F fraction bits. Addition and multiplication saturate.
 template <int F>

@@ -15,7 +15,7 @@
 #include <bit>
 #include <limits>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Which codes of a small float are not numbers.
 enum class Special : std::uint8_t {

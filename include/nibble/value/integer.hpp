@@ -5,7 +5,7 @@
 
 #include <nibble/value/concept.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// An integer of `Bits` bits in [Low, High]. The object is one sign-extended byte; spans pack it.
 template <int Bits, int Low, int High>

@@ -9,7 +9,7 @@
 #include <nibble/value/minifloat.hpp>
 #include <nibble/value/rounding.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// A list of types, nothing more.
 template <class... T>

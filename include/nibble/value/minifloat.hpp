@@ -10,7 +10,7 @@
 
 #include <nibble/value/float.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 using fp8_e4m3 = SmallFloat<4, 3, Special::nan_only>;
 using fp8_e5m2 = SmallFloat<5, 2, Special::ieee>;

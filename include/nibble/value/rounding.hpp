@@ -10,7 +10,7 @@
 
 #include <nibble/value/concept.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// splitmix64 (Steele, Lea, Flood 2014): turns any 64-bit counter into 64 well-mixed bits.
 NIBBLE_INLINE constexpr std::uint64_t splitmix64(std::uint64_t x) noexcept {
