@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSL-1.0
+// The register type that kernels are written over: Batch<T, A> holds as many T as one register of the
+// instruction set A, Mask<A> one truth value a lane. The only header that sees xsimd (8.1 to 14).
+//
+//     auto x = Batch<float, A>::load(p);
+//     select(x > 0.0f, x, 0.1f * x).store(q);
+//
+// Loads and stores take any alignment. isa::Scalar (simd_scalar.hpp) is there in every build. min and
+// max with a NaN give either operand. Comparisons with NaN are false, != true.
+#pragma once
+
+#include <nibble/kernel/simd_scalar.hpp>
+
+#if NIBBLE_SIMD
+#if defined(__GNUC__) && !defined(__clang__)
+// The AVX-512 intrinsics of g++ 12 initialise a variable with itself and are warned about where they
+// are inlined (GCC bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <xsimd/xsimd.hpp>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+#endif
+
+namespace nibble {
+
+#if NIBBLE_SIMD
+
+template <class A>
+struct xsimd_arch;
+template <>
+struct xsimd_arch<isa::Sse2> {
+    using type = xsimd::sse2;
+};
+template <>
+struct xsimd_arch<isa::Avx2> {
+    using type = xsimd::fma3<xsimd::avx2>;
+};
+template <>
+struct xsimd_arch<isa::Avx512> {
+    using type = xsimd::avx512bw;
+};
+template <>
+struct xsimd_arch<isa::Avx512Vnni> {
+    using type = xsimd::avx512bw;
+};
+template <>
+struct xsimd_arch<isa::Neon> {
+#if defined(__aarch64__)
+    using type = xsimd::neon64;
+#else
+    using type = xsimd::neon;
+#endif
+};
+
+template <class A>
+struct Mask {
+    using Register = xsimd::batch_bool<float, typename xsimd_arch<A>::type>;
+    static constexpr std::size_t lanes = Batch<float, A>::lanes;
+    Register v;
+
+    friend NIBBLE_INLINE Mask operator&(Mask a, Mask b) noexcept { return {a.v & b.v}; }
+    friend NIBBLE_INLINE Mask operator|(Mask a, Mask b) noexcept { return {a.v | b.v}; }
+    // Not xsimd's ^: on AVX-512 version 8 gives the masks' or.
+    friend NIBBLE_INLINE Mask operator^(Mask a, Mask b) noexcept { return (a | b) & ~(a & b); }
+    friend NIBBLE_INLINE Mask operator~(Mask a) noexcept { return {~a.v}; }
+    /// How many lanes are true.
+    friend NIBBLE_INLINE std::size_t count(Mask a) noexcept {
+        const Batch<float, A> ones = select(a, Batch<float, A>(1.0f), Batch<float, A>(0.0f));
+        return static_cast<std::size_t>(reduce_add(ones));
+    }
+    /// True when at least one lane is.
+    friend NIBBLE_INLINE bool any(Mask a) noexcept { return xsimd::any(a.v); }
+};
+
+template <class T, class A>
+struct Batch {
+    using Arch = typename xsimd_arch<A>::type;
+    using Register = xsimd::batch<T, Arch>;
+    using Mask = nibble::Mask<A>;
+    using Int = Batch<std::int32_t, A>;
+    static constexpr bool is_float = std::is_floating_point_v<T>;
+    static constexpr std::size_t lanes = Register::size;
+    Register v;
+
+    Batch() = default;
+    /// x in every lane.
+    NIBBLE_INLINE Batch(T x) noexcept : v(x) {}
+    NIBBLE_INLINE Batch(Register r) noexcept : v(r) {}
+    /// first, first + 1, ...
+    [[nodiscard]] static NIBBLE_INLINE Batch iota(T first) noexcept {
+        alignas(64) static constexpr T steps[16] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                    8, 9, 10, 11, 12, 13, 14, 15};
+        return load(steps) + Batch(first);
+    }
+    /// `lanes` elements from p, of any alignment.
+    [[nodiscard]] static NIBBLE_INLINE Batch load(const T* p) noexcept {
+        return Register::load_unaligned(p);
+    }
+    NIBBLE_INLINE void store(T* p) const noexcept { v.store_unaligned(p); }
+    /// The first n <= lanes elements from p, zeros after them.
+    [[nodiscard]] static NIBBLE_INLINE Batch load_first(const T* p, std::size_t n) noexcept {
+        T part[lanes] = {};
+        for (std::size_t i = 0; i < n; ++i) part[i] = p[i];
+        return load(part);
+    }
+    NIBBLE_INLINE void store_first(T* p, std::size_t n) const noexcept {
+        T part[lanes];
+        store(part);
+        for (std::size_t i = 0; i < n; ++i) p[i] = part[i];
+    }
+
+    friend NIBBLE_INLINE Batch operator+(Batch a, Batch b) noexcept { return {a.v + b.v}; }
+    friend NIBBLE_INLINE Batch operator-(Batch a, Batch b) noexcept { return {a.v - b.v}; }
+    friend NIBBLE_INLINE Batch operator*(Batch a, Batch b) noexcept { return {a.v * b.v}; }
+    friend NIBBLE_INLINE Batch operator/(Batch a, Batch b) noexcept
+        requires is_float
+    {
+        return {a.v / b.v};
+    }
+    friend NIBBLE_INLINE Batch operator-(Batch a) noexcept {
+        // xsimd 8's negation is 0 - a on AVX-512, which loses the sign of zero.
+        if constexpr (is_float)
+            return (a.template cast_bits<std::uint32_t>() ^ 0x80000000u).template cast_bits<T>();
+        else
+            return Batch(T{}) - a;
+    }
+    friend NIBBLE_INLINE Batch operator&(Batch a, Batch b) noexcept
+        requires(!is_float)
+    {
+        return {a.v & b.v};
+    }
+    friend NIBBLE_INLINE Batch operator|(Batch a, Batch b) noexcept
+        requires(!is_float)
+    {
+        return {a.v | b.v};
+    }
+    friend NIBBLE_INLINE Batch operator^(Batch a, Batch b) noexcept
+        requires(!is_float)
+    {
+        return {a.v ^ b.v};
+    }
+    friend NIBBLE_INLINE Batch operator~(Batch a) noexcept
+        requires(!is_float)
+    {
+        return {~a.v};
+    }
+    /// Shifts every lane by `by` < 32 bits; right shifts of signed lanes keep the sign.
+    friend NIBBLE_INLINE Batch operator<<(Batch a, int by) noexcept
+        requires(!is_float)
+    {
+        return {a.v << by};
+    }
+    friend NIBBLE_INLINE Batch operator>>(Batch a, int by) noexcept
+        requires(!is_float)
+    {
+        return {a.v >> by};
+    }
+
+    friend NIBBLE_INLINE Mask operator==(Batch a, Batch b) noexcept { return mask(a.v == b.v); }
+    // Not xsimd's: its AVX != is false for NaN in version 8.
+    friend NIBBLE_INLINE Mask operator!=(Batch a, Batch b) noexcept { return ~(a == b); }
+    friend NIBBLE_INLINE Mask operator<(Batch a, Batch b) noexcept { return mask(a.v < b.v); }
+    friend NIBBLE_INLINE Mask operator<=(Batch a, Batch b) noexcept { return mask(a.v <= b.v); }
+    friend NIBBLE_INLINE Mask operator>(Batch a, Batch b) noexcept { return mask(b.v < a.v); }
+    friend NIBBLE_INLINE Mask operator>=(Batch a, Batch b) noexcept { return mask(b.v <= a.v); }
+
+    /// a * b + c
+    friend NIBBLE_INLINE Batch fma(Batch a, Batch b, Batch c) noexcept {
+        return {xsimd::fma(a.v, b.v, c.v)};
+    }
+    /// c - a * b
+    friend NIBBLE_INLINE Batch fnma(Batch a, Batch b, Batch c) noexcept {
+        return {xsimd::fnma(a.v, b.v, c.v)};
+    }
+    /// The smaller of a and b; with a NaN among them, either one.
+    friend NIBBLE_INLINE Batch min(Batch a, Batch b) noexcept { return {xsimd::min(a.v, b.v)}; }
+    friend NIBBLE_INLINE Batch max(Batch a, Batch b) noexcept { return {xsimd::max(a.v, b.v)}; }
+    friend NIBBLE_INLINE Batch abs(Batch a) noexcept {
+        if constexpr (std::is_unsigned_v<T>) return a;
+        else return {xsimd::abs(a.v)};
+    }
+    friend NIBBLE_INLINE Batch sqrt(Batch a) noexcept
+        requires is_float
+    {
+        return {xsimd::sqrt(a.v)};
+    }
+    /// Whole numbers, ties to even; infinities and NaN stay.
+    friend NIBBLE_INLINE Batch round_nearest(Batch a) noexcept
+        requires is_float
+    {
+        return {xsimd::nearbyint(a.v)};
+    }
+    /// Cut towards zero. Outside int32 and for NaN the result is unspecified.
+    friend NIBBLE_INLINE Int to_int(Batch a) noexcept
+        requires is_float
+    {
+        return {xsimd::to_int(a.v)};
+    }
+    /// Rounded to nearest, ties to even. Outside int32 and for NaN the result is unspecified.
+    friend NIBBLE_INLINE Int to_int_nearest(Batch a) noexcept
+        requires is_float
+    {
+        return {xsimd::nearbyint_as_int(a.v)};
+    }
+    friend NIBBLE_INLINE Batch<float, A> to_float(Batch a) noexcept
+        requires std::is_same_v<T, std::int32_t>
+    {
+        return {xsimd::to_float(a.v)};
+    }
+    /// a where the mask is true, else b.
+    friend NIBBLE_INLINE Batch select(Mask m, Batch a, Batch b) noexcept {
+        if constexpr (is_float) {
+            return {xsimd::select(m.v, a.v, b.v)};
+        } else {
+            const auto x = a.template cast_bits<float>(), y = b.template cast_bits<float>();
+            return Batch<float, A>(xsimd::select(m.v, x.v, y.v)).template cast_bits<T>();
+        }
+    }
+    friend NIBBLE_INLINE T reduce_add(Batch a) noexcept {
+#if XSIMD_VERSION_MAJOR >= 9
+        return xsimd::reduce_add(a.v);
+#else
+        return xsimd::hadd(a.v);
+#endif
+    }
+    friend NIBBLE_INLINE T reduce_max(Batch a) noexcept {
+        alignas(64) T part[lanes];
+        a.store(part);
+        for (std::size_t half = lanes / 2; half != 0; half /= 2)
+            for (std::size_t i = 0; i < half; ++i)
+                part[i] = part[i] > part[i + half] ? part[i] : part[i + half];
+        return part[0];
+    }
+    /// The same bits as lanes of U.
+    template <class U>
+    [[nodiscard]] NIBBLE_INLINE Batch<U, A> cast_bits() const noexcept {
+        if constexpr (std::is_same_v<U, T>) return *this;
+#if XSIMD_VERSION_MAJOR >= 11
+        else return {xsimd::bitwise_cast<U>(v)};
+#else
+        else return {xsimd::bitwise_cast<xsimd::batch<U, Arch>>(v)};
+#endif
+    }
+
+private:
+    // A comparison of integers as the mask of floats that covers the same bits.
+    template <class B>
+    static NIBBLE_INLINE Mask mask(const B& b) noexcept {
+        if constexpr (is_float) {
+            return {b};
+        } else {
+            const xsimd::batch_bool<std::int32_t, Arch> bits(b.data);
+#if XSIMD_VERSION_MAJOR >= 9
+            return {xsimd::batch_bool_cast<float>(bits)};
+#else
+            return {xsimd::bool_cast(bits)};
+#endif
+        }
+    }
+};
+
+#endif  // NIBBLE_SIMD
+
+/// The bits of a register as lanes of another type of the same width.
+template <class U, class T, class A>
+[[nodiscard]] NIBBLE_INLINE Batch<U, A> bit_cast_to(Batch<T, A> x) noexcept {
+    return x.template cast_bits<U>();
+}
+
+}  // namespace nibble
