@@ -97,18 +97,18 @@ public:
             shift += min_exponent - exponent;
             exponent = min_exponent;
         }
-        if (shift > 31) shift = 31;
-        const std::uint32_t kept = mantissa >> shift;
-        const std::uint32_t rest = mantissa & ((1u << shift) - 1);
+        const int cut = shift < 31 ? shift : 31;
+        const std::uint32_t kept = mantissa >> cut;
+        const std::uint32_t rest = mantissa & ((1u << cut) - 1);
         std::uint32_t code =
             (static_cast<std::uint32_t>(exponent - min_exponent) << M) + kept;
         if constexpr (std::is_same_v<Rounding, ToNearest>) {
-            const std::uint32_t tie = 1u << (shift - 1);
+            const std::uint32_t tie = 1u << (cut - 1);
             code += (rest > tie || (rest == tie && (kept & 1u))) ? 1u : 0u;
         } else {
-            // Round up with probability rest / 2^shift; beyond the range this never rounds to
-            // infinity, so a stochastic store of a finite number within the range stays finite.
-            const auto chance = (static_cast<std::uint64_t>(rest) << 32) >> shift;
+            // Round up with probability rest / 2^shift, however small; beyond the range this never
+            // rounds to infinity, so a store of a number within the range stays finite.
+            const auto chance = (static_cast<std::uint64_t>(rest) << 32) >> (shift < 63 ? shift : 63);
             if (code < max_code) code += rounding.dither < chance ? 1u : 0u;
         }
         if (code > max_code) code = S == Special::ieee ? max_code + 1 : max_code;

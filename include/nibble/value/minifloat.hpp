@@ -72,7 +72,12 @@ struct value_traits<Nf4> {
         }
         return {static_cast<std::uint8_t>((below + 9u) & 15u)};
     }
-    static NIBBLE_INLINE constexpr bool clips(float x) noexcept { return x > 1.0f || x < -1.0f; }
+    /// True from half the last step beyond an end, as for every other value.
+    static NIBBLE_INLINE constexpr bool clips(float x) noexcept {
+        constexpr float above = 1.0f + (1.0f - Nf4::ascending[14]) / 2;
+        constexpr float below = -1.0f - (Nf4::ascending[1] + 1.0f) / 2;
+        return x > above || x < below;
+    }
     static NIBBLE_INLINE constexpr Nf4 lowest() noexcept { return {9}; }
     static NIBBLE_INLINE constexpr Nf4 highest() noexcept { return {8}; }
     static NIBBLE_INLINE constexpr std::uint8_t to_bits(Nf4 v) noexcept { return v.code; }
