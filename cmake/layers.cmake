@@ -2,7 +2,7 @@
 #
 # A header may include its own folder (without cycles) and any folder of strictly lower rank; folders
 # of one rank do not see each other. Third-party and system headers are touched only where the table
-# below says so. No header passes 300 lines. Each offence is printed as file:line: reason.
+# below says so. Everything is declared in nibble::inline NIBBLE_ARCH. No header passes 300 lines. Each offence is printed as file:line: reason.
 cmake_minimum_required(VERSION 3.22)
 
 set(rank_value 0)
@@ -77,6 +77,9 @@ foreach(header IN LISTS headers)
     set(number 0)
     foreach(line IN LISTS lines)
         math(EXPR number "${number} + 1")
+        if(line MATCHES "^namespace nibble" AND NOT line MATCHES "^namespace nibble::inline NIBBLE_ARCH")
+            offence("${name}" ${number} "the namespace is nibble::inline NIBBLE_ARCH (see version.hpp)")
+        endif()
         if(NOT line MATCHES "^[ \t]*#[ \t]*include[ \t]*([<\"])([^>\"]+)[>\"]")
             continue()
         endif()

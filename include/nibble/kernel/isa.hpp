@@ -6,7 +6,7 @@
 
 #include <nibble/version.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Instruction sets: tags that a unit's compiler flags choose between.
 namespace isa {

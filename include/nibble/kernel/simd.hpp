@@ -25,7 +25,7 @@
 #endif
 #endif
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 #if NIBBLE_SIMD
 

@@ -12,7 +12,7 @@
 #include <bit>
 #include <cmath>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// One truth value a lane: what comparing registers gives.
 template <class A = Isa>

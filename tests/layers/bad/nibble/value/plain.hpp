@@ -1,0 +1,5 @@
+#pragma once
+#include <nibble/version.hpp>
+namespace nibble {
+struct A;
+}
