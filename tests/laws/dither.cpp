@@ -1,5 +1,5 @@
-// The source of dither: its bits are fixed for ever (files and resumed runs depend on them), uniform,
-// and a function of (seed, step, stream, index) alone.
+// The source of dither: its bits are fixed for ever (files and resumed runs depend on them),
+// uniform, and a function of (seed, step, stream, index) alone.
 #include <doctest/doctest.h>
 
 #include <nibble/value/rounding.hpp>
@@ -12,8 +12,7 @@ using namespace nibble;
 namespace {
 
 /// Pearson's statistic in standard deviations from its mean; 2^16 draws into 256 cells.
-template <class Draw>
-double chi_square_z(Draw draw) {
+template <class Draw> double chi_square_z(Draw draw) {
     constexpr int cells = 256, draws = 1 << 16;
     std::vector<int> seen(cells, 0);
     for (std::uint64_t i = 0; i < draws; ++i) ++seen[draw(i) & 0xFFu];
@@ -41,18 +40,20 @@ TEST_CASE("known answers") {
 }
 
 TEST_CASE("uniform in every byte, along the index, the step and the stream") {
-    // |z| < 6 fails a uniform source about once in a million looks (the statistic's tail is a little
-    // heavier than normal). A source whose cells are off by 8 % has z near 18.
+    // |z| < 6 fails a uniform source about once in a million looks (the statistic's tail is a
+    // little heavier than normal). A source whose cells are off by 8 % has z near 18.
     for (int shift = 0; shift < 32; shift += 8) {
         CAPTURE(shift);
         const Dither d(42, 7);
         CHECK(std::abs(chi_square_z([&](std::uint64_t i) { return d(i) >> shift; })) < 6);
         CHECK(std::abs(chi_square_z([&](std::uint64_t i) { return d(i << 6) >> shift; })) < 6);
         CHECK(std::abs(chi_square_z([&](std::uint64_t i) { return d(i << 32) >> shift; })) < 6);
-        CHECK(std::abs(chi_square_z([&](std::uint64_t i) { return Dither(1, i)(5) >> shift; })) < 6);
+        CHECK(std::abs(chi_square_z([&](std::uint64_t i) { return Dither(1, i)(5) >> shift; })) <
+              6);
         CHECK(std::abs(chi_square_z([&](std::uint64_t i) { return Dither(1, 2, i)(5) >> shift; })) <
               6);
-        CHECK(std::abs(chi_square_z([&](std::uint64_t i) { return Dither(i, 0)(5) >> shift; })) < 6);
+        CHECK(std::abs(chi_square_z([&](std::uint64_t i) { return Dither(i, 0)(5) >> shift; })) <
+              6);
     }
 }
 

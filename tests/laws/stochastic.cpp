@@ -11,8 +11,7 @@ namespace {
 /// Where x goes for dither 0, and how many of the 2^32 dither values send it there. The encoders
 /// compare the dither with a threshold, so bisection counts all of them; `steady` is false when a
 /// random dither value contradicts that.
-template <class V>
-struct Split {
+template <class V> struct Split {
     double first = 0, second = 0;
     double share = 1;  ///< of the dither values, that give `first`
     bool steady = true;
@@ -114,7 +113,8 @@ TEST_CASE_TEMPLATE("unbiased with the library's dither", V, NIBBLE_TEST_SMALL_VA
         const Dither dither(11, static_cast<std::uint64_t>(trial));
         double mean = 0;
         for (std::uint64_t k = 0; k < rounds; ++k)
-            mean += (test::number(encode<V>(x, rounding_at(StochasticFrom{dither}, k))) - a) / (b - a);
+            mean +=
+                (test::number(encode<V>(x, rounding_at(StochasticFrom{dither}, k))) - a) / (b - a);
         mean /= rounds;
         const double exact = (static_cast<double>(x) - a) / (b - a);
         const double sigma = std::sqrt(exact * (1 - exact) / rounds);

@@ -1,5 +1,6 @@
-// The laws of a value, over every value type and every code: zero, round trip, nearest and monotone,
-// saturation, counting, and use in constant expressions. Stochastic rounding has its own file.
+// The laws of a value, over every value type and every code: zero, round trip, nearest and
+// monotone, saturation, counting, and use in constant expressions. Stochastic rounding has its own
+// file.
 #include <doctest/doctest.h>
 
 #include "support/values.hpp"
@@ -11,8 +12,10 @@ using namespace nibble;
 TEST_CASE_TEMPLATE("zero: all-zero bits are the number zero", V, float, double,
                    NIBBLE_TEST_SMALL_VALUES) {
     const V zero = [] {
-        if constexpr (sizeof(V) <= 2) return test::value_of_code<V>(0);
-        else return V{};
+        if constexpr (sizeof(V) <= 2)
+            return test::value_of_code<V>(0);
+        else
+            return V{};
     }();
     CHECK(test::number(zero) == 0.0);
     CHECK_FALSE(std::signbit(test::number(zero)));
@@ -26,7 +29,8 @@ TEST_CASE_TEMPLATE("round trip: encode(decode(v)) == v for every canonical code"
     for (std::uint32_t c = 0; c < (1u << bits_v<V>); ++c) {
         const V v = test::value_of_code<V>(c);
         if (!test::canonical(v)) continue;
-        // A NaN's code must stay a NaN; all others come back bit for bit, the sign of zero included.
+        // A NaN's code must stay a NaN; all others come back bit for bit, the sign of zero
+        // included.
         for (const std::uint32_t dither : {0u, 1u, 0x80000000u, 0xFFFFFFFFu}) {
             wrong += test::bits_of(encode<V>(decode(v))) != c ? 1 : 0;
             wrong += test::bits_of(encode<V>(decode(v), Stochastic{dither})) != c ? 1 : 0;
@@ -57,8 +61,9 @@ TEST_CASE_TEMPLATE("nearest and monotone, ties to the even code", V, NIBBLE_TEST
         const double exact = static_cast<double>(x);
         const double got = test::number(encode<V>(x));
         if (got != test::nearest<V>(exact)) {
-            if (wrong++ == 0) MESSAGE("x = " << exact << " became " << got << ", expected "
-                                             << test::nearest<V>(exact));
+            if (wrong++ == 0)
+                MESSAGE("x = " << exact << " became " << got << ", expected "
+                               << test::nearest<V>(exact));
         }
         if (exact >= last_x) {
             unordered += got < last ? 1 : 0;
@@ -107,7 +112,8 @@ TEST_CASE_TEMPLATE("saturation: the ends of the range, infinities and NaN", V,
             const double down = test::has_infinity<V> ? -inf : n.front().x;
             CHECK(test::number(encode<V>(far)) == up);
             CHECK(test::number(encode<V>(-far)) == down);
-            // Stochastic rounding leaves the range a whole step beyond the end, nearest half a step.
+            // Stochastic rounding leaves the range a whole step beyond the end, nearest half a
+            // step.
             if (far > n.back().x + 2 * test::slack_above<V>()) {
                 CHECK(test::number(encode<V>(far, Stochastic{0})) == up);
                 CHECK(test::number(encode<V>(-far, Stochastic{0xFFFFFFFFu})) == down);
@@ -115,12 +121,14 @@ TEST_CASE_TEMPLATE("saturation: the ends of the range, infinities and NaN", V,
             CHECK(T::clips(far));
             CHECK(T::clips(-far));
         }
-        for (const float nan : {std::numeric_limits<float>::quiet_NaN(),
-                                -std::numeric_limits<float>::quiet_NaN(),
-                                std::bit_cast<float>(0x7F800001u), std::bit_cast<float>(0x7FFFFFFFu)}) {
+        for (const float nan :
+             {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN(),
+              std::bit_cast<float>(0x7F800001u), std::bit_cast<float>(0x7FFFFFFFu)}) {
             for (const V v : {encode<V>(nan), encode<V>(nan, Stochastic{0xFFFFFFFFu})}) {
-                if (test::has_nan<V>) CHECK(std::isnan(test::number(v)));
-                else CHECK(test::number(v) == 0.0);
+                if (test::has_nan<V>)
+                    CHECK(std::isnan(test::number(v)));
+                else
+                    CHECK(test::number(v) == 0.0);
             }
             CHECK_FALSE(T::clips(nan));
         }
@@ -178,8 +186,7 @@ TEST_CASE("the scale E8M0 counts what is below its range too, and has no zero") 
 }
 
 // Constant expressions: everything above also at compile time.
-template <class V>
-constexpr bool usable_in_constants() {
+template <class V> constexpr bool usable_in_constants() {
     constexpr V one = encode<V>(compute_t<V>(1.0f));
     constexpr V dice = encode<V>(compute_t<V>(0.75f), Stochastic{123});
     return decode(one) == compute_t<V>(1.0f) && decode(dice) <= decode(one) &&

@@ -22,15 +22,21 @@ template <class S>
 concept ScaleValue = std::same_as<S, float> || std::same_as<S, half> ||
                      std::same_as<S, fp8_e4m3> || std::same_as<S, E8M0>;
 
+/// E8M0 has no zero and no sign: a scale may be one, an offset may not.
+template <class S, Offset O>
+concept OffsetFits = O == Offset::none || !std::same_as<S, E8M0>;
+
 /// One scale for the whole matrix.
 template <NeuralValue V, ScaleValue S = half, Offset O = Offset::none>
+    requires OffsetFits<S, O>
 struct PerTensor {};
 /// One scale for each row.
 template <NeuralValue V, ScaleValue S = half, Offset O = Offset::none>
+    requires OffsetFits<S, O>
 struct PerRow {};
 /// One scale for each G neighbours of a row; G a multiple of 8.
 template <NeuralValue V, std::size_t G, ScaleValue S = half, Offset O = Offset::none>
-    requires(G > 0 && G % 8 == 0)
+    requires(G > 0 && G % 8 == 0 && OffsetFits<S, O>)
 struct Grouped {};
 
 /// What the library knows about a format.

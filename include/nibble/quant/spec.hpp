@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // QuantizationSpec: a format named at run time, and its spelling.
 //
-//     value [-row | -tensor | -gN] [-asym] [-scale=VALUE]      any case; '_' in place of '-' too
+//     value [-row | -tensor | -gN | -none] [-asym] [-scale=VALUE]   any case; '_' in place of '-' too
 //     "int8" = "int8-row"    "int4" = "int4-g32"    "int4-g128-asym"    "fp8-tensor-scale=fp32"
+//     "int8-none" is the bare value, without a scale
 #pragma once
 
 #include <nibble/value/list.hpp>
@@ -65,7 +66,8 @@ inline constexpr std::string_view precision_names =
 /// "int4-g32", "int8-row", "bf16": reads back to the same spec.
 [[nodiscard]] inline std::string to_string(const QuantizationSpec& spec) {
     std::string text(name_of(spec.value));
-    if (spec.granularity == Granularity::none) return text;
+    if (spec.granularity == Granularity::none)
+        return default_spec(spec.value).granularity == Granularity::none ? text : text + "-none";
     if (spec.granularity == Granularity::tensor) text += "-tensor";
     if (spec.granularity == Granularity::row) text += "-row";
     if (spec.granularity == Granularity::group) text += "-g" + std::to_string(spec.group);
@@ -124,14 +126,17 @@ inline constexpr std::string_view precision_names =
         value = parse_value(std::string_view(name).substr(0, end), found);
     if (!found || value == ValueKind::e8m0)
         return bad("unknown; valid are " + std::string(precision_names) +
-                   ", each with -row, -tensor, -g32 (or another multiple of 8), -asym, -scale=fp32");
+                   ", each with -row, -tensor, -g32 (or another multiple of 8), -none, -asym, "
+                   "-scale=fp32");
     QuantizationSpec spec = default_spec(value);
     while (end < name.size()) {
         const std::size_t next = std::min(name.find('-', end + 1), name.size());
         const std::string option = name.substr(end + 1, next - end - 1);
         end = next;
-        if (option == "row" || option == "tensor") {
-            spec.granularity = option == "row" ? Granularity::row : Granularity::tensor;
+        if (option == "row" || option == "tensor" || option == "none") {
+            spec.granularity = option == "row"      ? Granularity::row
+                               : option == "tensor" ? Granularity::tensor
+                                                    : Granularity::none;
             spec.group = 0;
         } else if (option == "asym" || option == "sym") {
             spec.symmetric = option == "sym";
@@ -154,11 +159,13 @@ inline constexpr std::string_view precision_names =
                 return bad("a scale is fp32, fp16, fp8 or e8m0, not \"" + scale + "\"");
         } else {
             return bad("unknown option \"" + option +
-                       "\"; valid are row, tensor, gN, asym, sym, scale=NAME");
+                       "\"; valid are row, tensor, gN, none, asym, sym, scale=NAME");
         }
-        if (!spec.symmetric && spec.granularity == Granularity::none)
-            return bad("an offset needs a scale: add -row, -tensor or -gN");
     }
+    if (!spec.symmetric && spec.granularity == Granularity::none)
+        return bad("an offset needs a scale: add -row, -tensor or -gN");
+    if (!spec.symmetric && spec.scale == ValueKind::e8m0)
+        return bad("e8m0 has no zero and no sign, so it cannot hold an offset: add -scale=fp16");
     return {spec, {}};
 }
 

@@ -3,9 +3,9 @@
 //
 // Layers return tensors by value. So that inference in steady state asks the system for nothing, a
 // freed block goes to a small list of the freeing thread and the next request of its size class
-// takes it from there. Classes are powers of two and halves between (at most a third is lost); a
-// list keeps at most 64 MiB, and everything when the thread ends goes back to the system. Blocks of
-// 2 MiB and more are aligned to huge pages and, on Linux, advised to use them.
+// takes it from there. Classes are powers of two and halves between (at most a third is lost), and
+// whole huge pages from 2 MiB on, aligned as such and, on Linux, advised to be such. A thread keeps
+// at most 256 MiB, and gives all of it back to the system when it ends; tensors may outlive that.
 #pragma once
 
 #include <nibble/version.hpp>
@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <new>
 
 #if defined(__linux__)
@@ -29,6 +30,7 @@ struct HostMemory {
     /// At least `bytes` bytes, uninitialised. Throws std::bad_alloc when there are none.
     [[nodiscard]] static void* allocate(std::size_t bytes) {
         if (bytes == 0) return nullptr;
+        if (bytes > largest) refuse(bytes);
         const std::size_t size = size_class(bytes);
         if (void* block = cache().take(size)) return block;
         return system_allocate(size);
@@ -61,12 +63,12 @@ private:
         Block* next;
         std::size_t size;
     };
+    /// Freed blocks by size class. It has no destructor, so that it can be asked after the thread's
+    /// end has emptied it: then it is closed, and blocks go straight to the system.
     class Cache {
     public:
         void* take(std::size_t size) noexcept {
-            Block*& list = lists_[slot(size)];
-            Block** at = &list;
-            for (; *at != nullptr; at = &(*at)->next)
+            for (Block** at = &lists_[slot(size)]; *at != nullptr; at = &(*at)->next)
                 if ((*at)->size == size) {
                     Block* found = *at;
                     *at = found->next;
@@ -82,30 +84,46 @@ private:
             kept_ += size;
             return true;
         }
-        ~Cache() {
+        void close() noexcept {
             closed_ = true;
-            for (Block* list : lists_)
+            for (Block*& list : lists_)
                 while (list != nullptr) {
-                    Block* next = list->next;
-                    system_release(list, list->size);
-                    list = next;
+                    Block* const block = list;
+                    list = block->next;
+                    system_release(block, block->size);
                 }
         }
 
     private:
-        static constexpr std::size_t limit = std::size_t{64} << 20;
+        static constexpr std::size_t limit = std::size_t{256} << 20;
         static constexpr std::size_t slots = 64;
         static std::size_t slot(std::size_t size) noexcept {
-            return static_cast<std::size_t>((size * 0x9E3779B97F4A7C15u) >> 58) % slots;
+            return static_cast<std::size_t>((size * std::uint64_t{0x9E3779B97F4A7C15u}) >> 58) % slots;
         }
         Block* lists_[slots] = {};
         std::size_t kept_ = 0;
         bool closed_ = false;
     };
+    struct AtThreadEnd {
+        Cache* cache;
+        ~AtThreadEnd() { cache->close(); }
+    };
 
-    static Cache& cache() {
-        thread_local Cache lists;
-        return lists;
+    static constexpr std::size_t largest =
+        static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) - huge_page;
+
+    static Cache& cache() noexcept {
+        thread_local constinit Cache lists;
+        thread_local const AtThreadEnd end{&lists};
+        return *end.cache;
+    }
+    [[noreturn]] static void refuse([[maybe_unused]] std::size_t bytes) {
+#if defined(__cpp_exceptions)
+        throw std::bad_alloc();
+#else
+        static_cast<void>(::operator new(bytes));  // fails in the library, which ends the program
+        for (;;) {}
+#endif
     }
     static std::align_val_t alignment_of(std::size_t size) noexcept {
         return std::align_val_t{size >= huge_page ? huge_page : alignment};

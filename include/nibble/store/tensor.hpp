@@ -5,7 +5,9 @@
 #include <nibble/store/memory.hpp>
 #include <nibble/store/span.hpp>
 #include <nibble/store/view.hpp>
+#include <nibble/value/float.hpp>
 
+#include <limits>
 #include <utility>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -26,8 +28,22 @@ public:
         Tensor t;
         t.shape_ = shape;
         t.stride_ = padded(shape.cols());
-        t.storage_ = static_cast<Unit*>(Memory::allocate(t.bytes()));
+        t.storage_ = static_cast<Unit*>(Memory::allocate(bytes_for(shape)));
         return t;
+    }
+    /// Bytes that a tensor of this shape takes. When they are too many to count: the largest
+    /// number, for which there is never memory.
+    [[nodiscard]] static constexpr std::size_t bytes_for(const Shape& shape) noexcept {
+        constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+        if (shape.rank() == 0) return 0;
+        if (shape.cols() > most - row_elements) return most;
+        std::size_t bytes = padded(shape.cols()) / values_per_unit<V>;
+        for (std::size_t i = 0; i < shape.rank(); ++i) {
+            const std::size_t n = i + 1 < shape.rank() ? shape[i] : sizeof(Unit);
+            if (n == 0 || bytes == 0) return 0;
+            bytes = bytes > most / n ? most : bytes * n;
+        }
+        return bytes;
     }
 
     Tensor(const Tensor& other) : Tensor(uninitialized(other.shape_)) {

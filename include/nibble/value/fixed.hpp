@@ -17,6 +17,7 @@ namespace nibble::inline NIBBLE_ARCH {
 /// A 32-bit fixed-point number with F fraction bits. Addition and multiplication saturate.
 template <int F>
 struct FixedCompute {
+    static_assert(F > 0 && F < 31, "products need a fraction, and their quotients 64 bits");
     std::int32_t raw = 0;
 
     constexpr FixedCompute() = default;
@@ -114,9 +115,9 @@ struct value_traits<FixedValue<Raw, F>> {
         return v;
     }
     static NIBBLE_INLINE constexpr bool clips(compute x) noexcept {
-        constexpr std::int64_t half = 1 << (guard - 1);
-        return x.raw > std::int64_t{high} * (1 << guard) + half ||
-               x.raw < std::int64_t{low} * (1 << guard) - half;
+        constexpr std::int64_t slack = 1 << (guard - 1);
+        return x.raw > std::int64_t{high} * (1 << guard) + slack ||
+               x.raw < std::int64_t{low} * (1 << guard) - slack;
     }
     static NIBBLE_INLINE constexpr V lowest() noexcept { return from_raw(low); }
     static NIBBLE_INLINE constexpr V highest() noexcept { return from_raw(high); }

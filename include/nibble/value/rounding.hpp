@@ -69,7 +69,7 @@ NIBBLE_INLINE constexpr Stochastic rounding_at(StochasticFrom mode, std::uint64_
     return {mode.dither(index)};
 }
 
-/// Uniform and normal random numbers for initialisation and tests; not for rounding.
+/// Uniform random numbers for initialisation and tests; not for rounding.
 class Random {
 public:
     constexpr explicit Random(std::uint64_t seed) noexcept : state_(seed) {}
