@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSL-1.0
+// The pieces of the register codec that AVX2 and AVX-512 have instructions for and xsimd does not:
+// widening loads, narrowing stores, bit fields, per-lane shifts, table lookups, half conversion.
+//
+// n lanes of b bits take n * b / 8 bytes; no function touches a byte more. `p` needs no alignment.
+#pragma once
+
+#include <nibble/kernel/simd.hpp>
+
+#include <cstring>
+
+namespace nibble {
+
+template <class A>
+inline constexpr bool is_avx512 =
+    std::is_same_v<A, isa::Avx512> || std::is_same_v<A, isa::Avx512Vnni>;
+/// The instruction sets that this header serves.
+template <class A>
+inline constexpr bool is_avx = is_avx512<A> || std::is_same_v<A, isa::Avx2>;
+
+}  // namespace nibble
+
+#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#include <immintrin.h>
+
+namespace nibble::x86 {
+
+/// Bytes of p as an integer: a load that the compiler sees through.
+template <class U>
+NIBBLE_INLINE U load_word(const void* p) noexcept {
+    U word;
+    std::memcpy(&word, p, sizeof(U));
+    return word;
+}
+
+/// 16-bit codes, zero-extended.
+template <class A>
+NIBBLE_INLINE Batch<std::uint32_t, A> load_u16(const void* p) noexcept {
+    using Register = typename Batch<std::uint32_t, A>::Register;
+    if constexpr (is_avx512<A>)
+        return Register(_mm512_cvtepu16_epi32(_mm256_loadu_si256(static_cast<const __m256i*>(p))));
+    else
+        return Register(_mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+}
+
+/// 8-bit codes, sign-extended.
+template <class A>
+NIBBLE_INLINE Batch<std::int32_t, A> load_i8(const void* p) noexcept {
+    using Register = typename Batch<std::int32_t, A>::Register;
+    if constexpr (is_avx512<A>)
+        return Register(_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+    else
+        return Register(_mm256_cvtepi8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))));
+}
+
+/// Codes of 4 or 2 bits in the upper bits of their lanes, with the next codes below them.
+template <int Bits, class A>
+NIBBLE_INLINE Batch<std::uint32_t, A> load_fields(const void* p) noexcept {
+    using B = Batch<std::uint32_t, A>;
+    using Register = typename B::Register;
+    static_assert(Bits == 4 || Bits == 2);
+    constexpr std::uint32_t top = 32 - Bits;
+    if constexpr (is_avx512<A>) {
+        __m512i words;
+        if constexpr (Bits == 4)
+            words = _mm512_permutexvar_epi32(
+                _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1),
+                _mm512_castsi128_si512(_mm_loadl_epi64(static_cast<const __m128i*>(p))));
+        else
+            words = _mm512_set1_epi32(load_word<std::int32_t>(p));
+        alignas(64) static constexpr std::uint32_t shift[16] = {
+            top,
+            top - Bits,
+            top - 2 * Bits,
+            top - 3 * Bits,
+            top - 4 * Bits,
+            top - 5 * Bits,
+            top - 6 * Bits,
+            top - 7 * Bits,
+            Bits == 4 ? top : top - 8 * Bits,
+            Bits == 4 ? top - Bits : top - 9 * Bits,
+            Bits == 4 ? top - 2 * Bits : top - 10 * Bits,
+            Bits == 4 ? top - 3 * Bits : top - 11 * Bits,
+            Bits == 4 ? top - 4 * Bits : top - 12 * Bits,
+            Bits == 4 ? top - 5 * Bits : top - 13 * Bits,
+            Bits == 4 ? top - 6 * Bits : top - 14 * Bits,
+            Bits == 4 ? top - 7 * Bits : top - 15 * Bits,
+        };
+        return Register(_mm512_sllv_epi32(words, B::load(shift).v));
+    } else {
+        std::int32_t word;
+        if constexpr (Bits == 4) word = load_word<std::int32_t>(p);
+        else word = load_word<std::uint16_t>(p);
+        alignas(32) static constexpr std::uint32_t shift[8] = {
+            top,
+            top - Bits,
+            top - 2 * Bits,
+            top - 3 * Bits,
+            top - 4 * Bits,
+            top - 5 * Bits,
+            top - 6 * Bits,
+            top - 7 * Bits};
+        return Register(_mm256_sllv_epi32(_mm256_set1_epi32(word), B::load(shift).v));
+    }
+}
+
+/// Each lane shifted by its own count below 32.
+template <class A>
+NIBBLE_INLINE Batch<std::uint32_t, A> shift_left(Batch<std::uint32_t, A> x,
+                                                 Batch<std::uint32_t, A> by) noexcept {
+    using Register = typename Batch<std::uint32_t, A>::Register;
+    if constexpr (is_avx512<A>) return Register(_mm512_sllv_epi32(x.v, by.v));
+    else return Register(_mm256_sllv_epi32(x.v, by.v));
+}
+template <class A>
+NIBBLE_INLINE Batch<std::uint32_t, A> shift_right(Batch<std::uint32_t, A> x,
+                                                  Batch<std::uint32_t, A> by) noexcept {
+    using Register = typename Batch<std::uint32_t, A>::Register;
+    if constexpr (is_avx512<A>) return Register(_mm512_srlv_epi32(x.v, by.v));
+    else return Register(_mm256_srlv_epi32(x.v, by.v));
+}
+
+/// table[index] for indices 0 to 15; `table` is aligned to 64 bytes. Higher index bits are ignored.
+template <class A>
+NIBBLE_INLINE Batch<float, A> lookup16(const float* table, Batch<std::uint32_t, A> index) noexcept {
+    using Register = typename Batch<float, A>::Register;
+    if constexpr (is_avx512<A>) {
+        return Register(_mm512_permutexvar_ps(index.v, _mm512_load_ps(table)));
+    } else {
+        const __m256 low = _mm256_permutevar8x32_ps(_mm256_load_ps(table), index.v);
+        const __m256 high = _mm256_permutevar8x32_ps(_mm256_load_ps(table + 8), index.v);
+        const __m256 above = _mm256_castsi256_ps(_mm256_slli_epi32(index.v, 28));
+        return Register(_mm256_blendv_ps(low, high, above));
+    }
+}
+
+/// binary16 to float and back (to nearest, ties to even).
+template <class A>
+NIBBLE_INLINE Batch<float, A> load_half(const void* p) noexcept {
+    using Register = typename Batch<float, A>::Register;
+    if constexpr (is_avx512<A>)
+        return Register(_mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p))));
+    else
+        return Register(_mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+}
+template <class A>
+NIBBLE_INLINE void store_half(void* p, Batch<float, A> x) noexcept {
+    constexpr int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    if constexpr (is_avx512<A>)
+        _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(x.v, nearest));
+    else
+        _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(x.v, nearest));
+}
+
+/// fp8: both formats are binary16 with fewer bits, so they become that and widen in hardware.
+/// E5M2 is its upper byte. E4M3 has the exponent bias 7 where binary16 has 15, hence the factor 2^8,
+/// and its only special codes, magnitude 0x7F, become the quiet NaN 0x7E00.
+template <class A>
+NIBBLE_INLINE Batch<float, A> load_e5m2(const void* p) noexcept {
+    using Register = typename Batch<float, A>::Register;
+    if constexpr (is_avx512<A>) {
+        const __m256i w = _mm256_cvtepu8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+        return Register(_mm512_cvtph_ps(_mm256_slli_epi16(w, 8)));
+    } else {
+        const __m128i bytes = _mm_loadl_epi64(static_cast<const __m128i*>(p));
+        return Register(_mm256_cvtph_ps(_mm_unpacklo_epi8(_mm_setzero_si128(), bytes)));
+    }
+}
+template <class A>
+NIBBLE_INLINE Batch<float, A> load_e4m3(const void* p) noexcept {
+    using Register = typename Batch<float, A>::Register;
+    // Bytes sign-extended and shifted: sign in bit 15, the magnitude from bit 7 on, bit 14 a copy
+    // of the sign to be cut.
+    if constexpr (is_avx512<A>) {
+        const __m256i w = _mm256_slli_epi16(
+            _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p))), 7);
+        const __m256i magnitude = _mm256_and_si256(w, _mm256_set1_epi16(0x3F80));
+        const __m256i nan = _mm256_cmpeq_epi16(magnitude, _mm256_set1_epi16(0x3F80));
+        const __m256i cut = _mm256_andnot_si256(_mm256_set1_epi16(0x4000), w);
+        const __m256i h =
+            _mm256_xor_si256(cut, _mm256_and_si256(nan, _mm256_set1_epi16(0x4180)));
+        return Register(_mm512_mul_ps(_mm512_cvtph_ps(h), _mm512_set1_ps(256.0f)));
+    } else {
+        const __m128i w = _mm_slli_epi16(
+            _mm_cvtepi8_epi16(_mm_loadl_epi64(static_cast<const __m128i*>(p))), 7);
+        const __m128i magnitude = _mm_and_si128(w, _mm_set1_epi16(0x3F80));
+        const __m128i nan = _mm_cmpeq_epi16(magnitude, _mm_set1_epi16(0x3F80));
+        const __m128i cut = _mm_andnot_si128(_mm_set1_epi16(0x4000), w);
+        const __m128i h = _mm_xor_si128(cut, _mm_and_si128(nan, _mm_set1_epi16(0x4180)));
+        return Register(_mm256_mul_ps(_mm256_cvtph_ps(h), _mm256_set1_ps(256.0f)));
+    }
+}
+
+/// The low 16, 8, 4 or 2 bits of every lane, packed; the bits above them must be zero.
+template <int Bits, class A>
+NIBBLE_INLINE void store_codes(void* p, Batch<std::uint32_t, A> codes) noexcept {
+    if constexpr (Bits == 16) {
+        if constexpr (is_avx512<A>) {
+            _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtepi32_epi16(codes.v));
+        } else {
+            const __m256i c = codes.v;
+            _mm_storeu_si128(
+                static_cast<__m128i*>(p),
+                _mm_packus_epi32(_mm256_castsi256_si128(c), _mm256_extracti128_si256(c, 1)));
+        }
+    } else {
+        __m128i bytes;
+        if constexpr (is_avx512<A>) {
+            bytes = _mm512_cvtepi32_epi8(codes.v);
+        } else {
+            const __m256i c = codes.v;
+            const __m128i words =
+                _mm_packus_epi32(_mm256_castsi256_si128(c), _mm256_extracti128_si256(c, 1));
+            bytes = _mm_packus_epi16(words, words);
+        }
+        // Neighbours are joined by multiply-add: low + high * 2^Bits.
+        if constexpr (Bits < 8)
+            bytes = _mm_maddubs_epi16(bytes, _mm_set1_epi16(1 + (256 << Bits)));
+        if constexpr (Bits == 2) {
+            bytes = _mm_madd_epi16(bytes, _mm_set1_epi32(1 + (65536 << 4)));
+            bytes = _mm_packus_epi32(bytes, bytes);
+        }
+        if constexpr (Bits < 8) bytes = _mm_packus_epi16(bytes, bytes);
+        alignas(16) std::uint8_t part[16];
+        _mm_store_si128(reinterpret_cast<__m128i*>(part), bytes);
+        std::memcpy(p, part, Batch<std::uint32_t, A>::lanes * Bits / 8);
+    }
+}
+
+}  // namespace nibble::x86
+#endif
