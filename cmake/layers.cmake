@@ -33,7 +33,7 @@ set(marks
     "nlohmann/"                                  "io/.*|neuro/genome[.]hpp"
     "vulkan/"                                    "vulkan/implementation[.]hpp"
     "mpi[.]h"                                    "mpi/.*"
-    "(sys/.*|fcntl|unistd|windows|io)[.]h"       "store/memory[.]hpp|io/file[.]hpp|train/memory[.]hpp|runtime/.*"
+    "(sys/.*|fcntl|unistd|windows|io)[.]h"       "store/memory[.]hpp|io/(file|atomic_file)[.]hpp|train/memory[.]hpp|runtime/.*"
     "(cpuid|intrin|sched|pthread)[.]h"           "kernel/executor[.]hpp|runtime/.*"
     # Slow to parse, or (execution) a library to link as soon as it is included.
     "(iostream|regex|execution)$"                "none"
