@@ -68,6 +68,7 @@ std::vector<float> interesting() {
     Random random(3);
     for (int i = 0; i < 20000; ++i) {
         list.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(random.bits())));
+        list.push_back(std::ldexp(static_cast<float>(random.uniform()), -static_cast<int>(random.below(60))));
         list.push_back(static_cast<float>((random.uniform() * 2.5 - 1.25)) * std::fabs(top));
     }
     list.resize((list.size() + 63) / 64 * 64);

@@ -14,7 +14,7 @@
 #include <nibble/store/span.hpp>
 #include <nibble/value/list.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// The parameters of a SmallFloat type.
 template <class V>
@@ -126,9 +126,12 @@ template <class V, class A, class Rounding>
         const I exponent = select(normal, (size >> 23) - I(127), I(-126));
         const I mantissa = (size & I(0x7FFFFF)) | select(normal, I(0x800000), I(0));
         const I low = max(I(V::min_exponent) - exponent, I(0));
-        const U shift = bit_cast_to<std::uint32_t>(min(low + I(23 - M), I(31)));
-        kept = x86::shift_right<A>(bit_cast_to<std::uint32_t>(mantissa), shift);
-        rest = x86::shift_left<A>(bit_cast_to<std::uint32_t>(mantissa), U(32) - shift);
+        const U shift = bit_cast_to<std::uint32_t>(low + I(23 - M));
+        const U whole = bit_cast_to<std::uint32_t>(mantissa);
+        kept = x86::shift_right<A>(whole, shift);
+        // One of the two counts is negative, that is huge, and gives zero.
+        rest = x86::shift_left<A>(whole, U(32) - shift) |
+               x86::shift_right<A>(whole, shift - U(32));
         code = ((max(exponent, I(V::min_exponent)) - I(V::min_exponent)) << M) +
                bit_cast_to<std::int32_t>(kept);
     }

@@ -9,7 +9,7 @@
 
 #include <cstring>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 template <class A>
 inline constexpr bool is_avx512 =
@@ -23,7 +23,7 @@ inline constexpr bool is_avx = is_avx512<A> || std::is_same_v<A, isa::Avx2>;
 #if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
 #include <immintrin.h>
 
-namespace nibble::x86 {
+namespace nibble::inline NIBBLE_ARCH::x86 {
 
 /// Bytes of p as an integer: a load that the compiler sees through.
 template <class U>
@@ -104,7 +104,7 @@ NIBBLE_INLINE Batch<std::uint32_t, A> load_fields(const void* p) noexcept {
     }
 }
 
-/// Each lane shifted by its own count below 32.
+/// Each lane shifted by its own count; counts of 32 and more give zero.
 template <class A>
 NIBBLE_INLINE Batch<std::uint32_t, A> shift_left(Batch<std::uint32_t, A> x,
                                                  Batch<std::uint32_t, A> by) noexcept {
