@@ -196,20 +196,21 @@ struct Membrane<V> {
     [[nodiscard]] NIBBLE_INLINE constexpr charge_t<V> charge_of(V current) const noexcept {
         return code_of(current) * (std::int32_t{1} << charge_bits<V>);
     }
-    /// Charges are cut to 16 bits (30 for Fixed16), rounded; one that this changes by more than its
-    /// rounding takes any potential past the threshold or past the lowest code all the same.
+    /// Up to 8 bits, charges and sums saturate to 16 bits; Fixed16 cuts charges to 31.
     [[nodiscard]] NIBBLE_INLINE constexpr Wide integrate(V v, charge_t<V> charge) const noexcept {
         return integrate(code_of(v), charge);
     }
     [[nodiscard]] NIBBLE_INLINE constexpr Wide integrate(std::int32_t code,
                                                          charge_t<V> charge) const noexcept {
         constexpr int down = leak_bits - fraction;
-        constexpr std::int32_t limit = bits_v<V> <= 8 ? 0x7FFF : 0x3FFFFFFF;
         const std::int32_t kept = (code * leak + (1 << (down - 1))) >> down;
-        std::int32_t in = charge;
-        if constexpr (narrowing > 0) in = (in >> narrowing) + ((in >> (narrowing - 1)) & 1);
-        in = in < -limit - 1 ? -limit - 1 : in;
-        return kept + (in > limit ? limit : in);
+        if constexpr (narrowing > 0) {
+            constexpr std::uint32_t half = 1u << (narrowing - 1);
+            charge = static_cast<std::int32_t>(static_cast<std::uint32_t>(charge) + half);
+            return clamp(kept + clamp(charge >> narrowing, 0x7FFF), 0x7FFF);
+        } else {
+            return kept + clamp(charge, 0x3FFFFFFF);
+        }
     }
     [[nodiscard]] NIBBLE_INLINE constexpr bool fires(Wide x) const noexcept {
         return x >= threshold;
@@ -230,18 +231,26 @@ struct Membrane<V> {
     [[nodiscard]] NIBBLE_INLINE constexpr V store(Wide x, Rounding rounding) const noexcept {
         return from_code<V>(saturate(round(x, rounding)));
     }
-    [[nodiscard]] NIBBLE_INLINE constexpr bool clips(Wide x) const noexcept {
-        return x > high * unit + unit / 2 || x < low * unit - unit / 2;
+    [[nodiscard]] static NIBBLE_INLINE constexpr bool clips(Wide x) noexcept {
+        return x < bottom || x > top;
     }
 
     static constexpr std::int32_t low = code_of(value_traits<V>::lowest());
     static constexpr std::int32_t high = code_of(value_traits<V>::highest());
+    /// Outside [bottom, top] a store saturates. (At 16 bits a sum that did has the lowest number.)
+    static constexpr std::int32_t top = high * unit + unit / 2;
+    static constexpr std::int32_t bottom =
+        bits_v<V> <= 8 && low * unit - unit / 2 < -0x7FFF ? -0x7FFF : low * unit - unit / 2;
 
 private:
-    static NIBBLE_INLINE constexpr std::int32_t whole(double x, std::int32_t bottom,
-                                                      std::int32_t top) noexcept {
-        if (!(x > bottom)) return bottom;
-        if (x >= top) return top;
+    static NIBBLE_INLINE constexpr std::int32_t clamp(std::int32_t x, std::int32_t limit) noexcept {
+        x = x < -limit - 1 ? -limit - 1 : x;
+        return x > limit ? limit : x;
+    }
+    static NIBBLE_INLINE constexpr std::int32_t whole(double x, std::int32_t least,
+                                                      std::int32_t most) noexcept {
+        if (!(x > least)) return least;
+        if (x >= most) return most;
         return static_cast<std::int32_t>(x + (x < 0 ? -0.5 : 0.5));
     }
 };
