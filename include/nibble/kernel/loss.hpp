@@ -8,8 +8,8 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// What cross_entropy found.
-struct CrossEntropy {
+/// What softmax_cross_entropy found.
+struct CrossEntropyResult {
     double loss = 0.0;        ///< mean over the rows that count, in nats; 0 when none does
     std::size_t counted = 0;  ///< rows whose target is not negative
     std::size_t correct = 0;  ///< of those, rows whose largest logit (the first of equals) is the target
@@ -32,21 +32,21 @@ template <class A>
 /// count and get a zero gradient. dlogits, unless empty, becomes the gradient times `scale` (loss
 /// scaling); it may be the logits themselves. Row losses are added in double, in row order.
 template <class A>
-CrossEntropy cross_entropy(const BasicHost<A>& on, View<const float> logits,
+CrossEntropyResult softmax_cross_entropy(const BasicHost<A>& on, View<const float> logits,
                            std::span<const std::int32_t> targets, View<float> dlogits = {},
                            float scale = 1.0f) {
     using B = Batch<float, A>;
     constexpr std::size_t lanes = B::lanes;
     const std::size_t n = logits.cols;
-    expect_equal(targets.size(), logits.rows, "cross_entropy", "the number of targets");
+    expect_equal(targets.size(), logits.rows, "softmax_cross_entropy", "the number of targets");
     const bool wanted = dlogits.data != nullptr;
-    if (wanted) expect_shape(dlogits, logits.rows, n, "cross_entropy", "the gradient");
-    CrossEntropy result;
+    if (wanted) expect_shape(dlogits, logits.rows, n, "softmax_cross_entropy", "the gradient");
+    CrossEntropyResult result;
     for (std::size_t r = 0; r < targets.size(); ++r) {
         if (targets[r] < 0) continue;
         ++result.counted;
         if (static_cast<std::size_t>(targets[r]) >= n)
-            fail("cross_entropy: target " + std::to_string(r) + " is " +
+            fail("softmax_cross_entropy: target " + std::to_string(r) + " is " +
                  std::to_string(targets[r]) + ", but there are " + std::to_string(n) + " classes");
     }
     if (logits.empty()) return result;
@@ -106,10 +106,10 @@ CrossEntropy cross_entropy(const BasicHost<A>& on, View<const float> logits,
 /// The mean over all elements of (y - target)^2. dy, unless empty, becomes its gradient times
 /// `scale`; it may be y itself.
 template <class A>
-double mean_square(const BasicHost<A>& on, View<const float> y, View<const float> target,
+double mean_square_error(const BasicHost<A>& on, View<const float> y, View<const float> target,
                    View<float> dy = {}, float scale = 1.0f) {
-    expect_shape(target, y.rows, y.cols, "mean_square", "the target");
-    if (dy.data != nullptr) expect_shape(dy, y.rows, y.cols, "mean_square", "the gradient");
+    expect_shape(target, y.rows, y.cols, "mean_square_error", "the target");
+    if (dy.data != nullptr) expect_shape(dy, y.rows, y.cols, "mean_square_error", "the gradient");
     if (y.empty()) return 0.0;
     const double n = static_cast<double>(y.rows) * static_cast<double>(y.cols);
     const double total = sum_of(

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSL-1.0
+// Losses as objects that a Trainer takes: value and gradient in one call.
+//
+//     loss(on, output, target, gradient)      the mean loss; the gradient gets the output's shape
+#pragma once
+
+#include <nibble/kernel/loss.hpp>
+#include <nibble/store/tensor.hpp>
+
+namespace nibble::inline NIBBLE_ARCH {
+
+/// Mean cross entropy in nats of logits [..., classes] against one class number a row; rows with a
+/// negative number do not count.
+struct CrossEntropy {
+    template <class On>
+    double operator()(On& on, const Tensor<float>& logits, std::span<const std::int32_t> target,
+                      Tensor<float>& gradient) const {
+        return softmax_cross_entropy(on, logits.view(), target, gradient.view()).loss;
+    }
+};
+
+/// Mean over all elements of (output - target)^2.
+struct MeanSquare {
+    template <class On>
+    double operator()(On& on, const Tensor<float>& output, const Tensor<float>& target,
+                      Tensor<float>& gradient) const {
+        return mean_square_error(on, output.view(), target.view(), gradient.view());
+    }
+};
+
+inline constexpr CrossEntropy cross_entropy{};
+inline constexpr MeanSquare mean_square{};
+
+}  // namespace nibble
