@@ -15,11 +15,11 @@ struct BalancedNetwork {
     std::size_t neurons = 4000;
     double inhibitory = 0.2;         ///< share of inhibitory neurons
     std::size_t inputs = 80;         ///< recurrent synapses onto a neuron; `inhibitory` of them inhibit
-    double weight = 0.012;           ///< of an excitatory synapse, in thresholds
-    double inhibition = 4.5;         ///< an inhibitory synapse is this much stronger
+    double weight = 0.01;            ///< of an excitatory synapse, in thresholds
+    double inhibition = 5.0;         ///< an inhibitory synapse is this much stronger
     double weight_spread = 0.5;      ///< weights are uniform within +- this share
     LifParameters neuron{.leak = 0.95, .threshold = 1.0, .reset = 0.0, .refractory = 2};
-    Drive drive{.current = 0.055, .spread = 0.35, .rate = 0.2, .weight = 0.05};
+    Drive drive{.current = 0.1, .spread = 0.5, .rate = 0.1, .weight = 0.05};
     std::uint64_t seed = 1;
 };
 
