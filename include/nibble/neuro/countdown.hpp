@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Refractory countdowns of 64 neurons a word, in bit planes: plane k holds bit k of all counters, so
 /// a period of R steps costs bit_width(R) bits a neuron and counting down is a few word operations.

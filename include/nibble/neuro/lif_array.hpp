@@ -19,7 +19,7 @@
 #include <cmath>
 #include <vector>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Calls f(i) for every set bit, ascending.
 template <class F>

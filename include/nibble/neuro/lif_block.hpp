@@ -11,7 +11,7 @@
 #include <bit>
 #include <cstring>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// How many neurons a block holds: the bits of a spike word.
 inline constexpr std::size_t lif_block = 64;

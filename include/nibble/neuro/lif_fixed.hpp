@@ -15,7 +15,7 @@
 
 #include <span>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// Reaching this in a constant expression is an error: the scale puts the threshold beyond the
 /// highest code. At run time such neurons fire at the highest code.

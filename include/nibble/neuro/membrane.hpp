@@ -21,7 +21,7 @@
 #include <nibble/value/integer.hpp>
 #include <nibble/value/rounding.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// What a population of neurons has in common, in real units.
 struct LifParameters {
@@ -205,8 +205,8 @@ struct Membrane<V> {
         constexpr int down = leak_bits - fraction;
         const std::int32_t kept = (code * leak + (1 << (down - 1))) >> down;
         if constexpr (narrowing > 0) {
-            constexpr std::uint32_t half = 1u << (narrowing - 1);
-            charge = static_cast<std::int32_t>(static_cast<std::uint32_t>(charge) + half);
+            constexpr std::uint32_t rounding_half = 1u << (narrowing - 1);
+            charge = static_cast<std::int32_t>(static_cast<std::uint32_t>(charge) + rounding_half);
             return clamp(kept + clamp(charge >> narrowing, 0x7FFF), 0x7FFF);
         } else {
             return kept + clamp(charge, 0x3FFFFFFF);
