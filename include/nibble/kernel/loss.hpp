@@ -2,7 +2,7 @@
 // Losses with their gradients in one call: cross entropy and mean square.
 #pragma once
 
-#include <nibble/kernel/transform.hpp>
+#include <nibble/kernel/softmax.hpp>
 
 #include <span>
 
@@ -14,19 +14,6 @@ struct CrossEntropyResult {
     std::size_t counted = 0;  ///< rows whose target is not negative
     std::size_t correct = 0;  ///< of those, rows whose largest logit (the first of equals) is the target
 };
-
-/// The largest of a row's n elements, and -infinity for an empty row. NaN may be passed over.
-template <class A>
-[[nodiscard]] NIBBLE_INLINE float row_max(const float* x, std::size_t n) noexcept {
-    using B = Batch<float, A>;
-    constexpr std::size_t lanes = B::lanes;
-    B top(-std::numeric_limits<float>::infinity());
-    std::size_t i = 0;
-    for (; i + lanes <= n; i += lanes) top = max(B::load(x + i), top);
-    float best = reduce_max(top);
-    for (; i < n; ++i) best = x[i] > best ? x[i] : best;
-    return best;
-}
 
 /// loss = mean over rows of log(sum of e^logits) - logits[target]. Rows with a negative target do not
 /// count and get a zero gradient. dlogits, unless empty, becomes the gradient times `scale` (loss
@@ -52,7 +39,7 @@ CrossEntropyResult softmax_cross_entropy(const BasicHost<A>& on, View<const floa
     if (logits.empty()) return result;
     const float share =
         result.counted == 0 ? 0.0f : scale / static_cast<float>(result.counted);
-    // Columns: the row's loss, and 1 when its largest logit is the target's.
+    // First the rows' losses, then 1 when its largest logit is the target's.
     auto rows = Tensor<float>::uninitialized(Shape{2, logits.rows});
     on.parallel_for(logits.rows, 4096 / (n + 1) + 1, [&](std::size_t first, std::size_t end) {
         for (std::size_t r = first; r < end; ++r) {
@@ -72,17 +59,7 @@ CrossEntropyResult softmax_cross_entropy(const BasicHost<A>& on, View<const floa
             rows(1, r) = hit ? 1.0f : 0.0f;
 
             float* d = wanted ? dlogits.row(r) : nullptr;
-            const B from(top);
-            B sums(0.0f), sums2(0.0f);
-            for (std::size_t i = 0; i < n; i += lanes) {
-                B e = exp(load_part<A>(x + i, n - i, logits.wide()) - from);
-                if (n - i < lanes) e = keep_first(e, n - i);
-                const B next = sums + e;
-                sums = sums2;
-                sums2 = next;
-                if (wanted) store_part(e, d + i, n - i, dlogits.wide());
-            }
-            const float total = reduce_add(sums + sums2);
+            const float total = row_exp<A>(x, top, d, n, logits.wide(), dlogits.wide());
             alignas(64) float lane[lanes];
             log(B(total)).store(lane);
             rows(0, r) = (top - chosen) + lane[0];
