@@ -7,7 +7,7 @@
 
 #include <nibble/neuro/burst.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// The network as a user of it thinks of it. The same seed gives the same connections, drive and
 /// starting potentials at every precision.

@@ -15,7 +15,7 @@
 #include <nibble/neuro/recording.hpp>
 #include <nibble/neuro/synapse.hpp>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// A population of neurons that share parameters, drive and scale.
 struct Area {

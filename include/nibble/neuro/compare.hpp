@@ -18,7 +18,7 @@
 #include <cmath>
 #include <limits>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// What compare_spikes finds. Two recordings without a spike are equal in every measure.
 struct SpikeSimilarity {

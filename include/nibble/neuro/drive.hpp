@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// What every neuron of an area receives in each step. Currents and weights are in real units.
 struct Drive {

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// The spikes of `neurons` neurons in the last `capacity` steps. All memory is taken at once:
 /// capacity * neurons / 8 bytes. When full, a new step takes the place of the oldest.

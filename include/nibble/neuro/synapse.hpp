@@ -22,7 +22,7 @@
 #include <span>
 #include <vector>
 
-namespace nibble {
+namespace nibble::inline NIBBLE_ARCH {
 
 /// One synapse. The weight is in real units: what the target's potential gains; negative inhibits.
 struct Synapse {
