@@ -19,16 +19,16 @@ int compare(const IsaResult& expected, const IsaResult& got, const char* isa) {
         std::printf("the unit built for %s runs %s\n", isa, got.isa);
         ++failures;
     }
-    for (int i = 0; i < 4; ++i) {
-        const float difference = std::fabs(got.sums[i] - expected.sums[i]);
-        if (!(difference <= 1e-4f * std::fabs(expected.sums[i]))) {
-            std::printf("%s: sum %d is %g, the baseline's %g\n", isa, i, double(got.sums[i]),
-                        double(expected.sums[i]));
+    std::printf("%s:", isa);
+    for (std::size_t i = 0; i < isa_sums; ++i) {
+        const double difference = std::fabs(got.sums[i] - expected.sums[i]);
+        std::printf(" %.9g", got.sums[i]);
+        if (!(difference <= 1e-6 * std::fabs(expected.sums[i]))) {
+            std::printf(" (the baseline says %.9g)", expected.sums[i]);
             ++failures;
         }
     }
-    std::printf("%s: %g %g %g %g\n", isa, double(got.sums[0]), double(got.sums[1]),
-                double(got.sums[2]), double(got.sums[3]));
+    std::printf("\n");
     return failures;
 }
 

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 
-/// A matrix-vector product in every format of the test, on data made from its size alone.
+inline constexpr std::size_t isa_sums = 6;
+
+/// Kernels run on the same data by one instruction set.
 struct IsaResult {
     const char* isa;
-    float sums[4];  ///< float, int8 per row, int4 per group, int4 weights with int8 activations
+    double sums[isa_sums];
 };
 
 IsaResult isa_baseline();
