@@ -64,6 +64,15 @@ template <class A>
     return x ^ (x >> 16);
 }
 
+/// decode for one value of eight bits or more: a scale.
+template <NeuralValue V, class A>
+[[nodiscard]] NIBBLE_INLINE float decode_one(V v) noexcept {
+#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+    if constexpr (is_avx<A> && std::is_same_v<V, half>) return x86::half_to_float<A>(v.bits());
+#endif
+    return decode(v);
+}
+
 /// Elements i .. i + lanes of a packed run as floats. The whole register must lie in the run or its
 /// padding; i is a multiple of lanes for packed values.
 template <NeuralValue V, class A>

@@ -144,6 +144,10 @@ NIBBLE_INLINE Batch<float, A> load_half(const void* p) noexcept {
         return Register(_mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p))));
 }
 template <class A>
+NIBBLE_INLINE float half_to_float(std::uint16_t bits) noexcept {
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
+}
+template <class A>
 NIBBLE_INLINE void store_half(void* p, Batch<float, A> x) noexcept {
     constexpr int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
     if constexpr (is_avx512<A>)
