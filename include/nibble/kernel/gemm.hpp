@@ -14,9 +14,18 @@
 #pragma once
 
 #include <nibble/kernel/transpose.hpp>
+#include <nibble/store/error.hpp>
 #include <nibble/store/tensor.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
+
+/// Fails unless a matrix has the expected shape: "matmul: y is [4, 3], expected [4, 5]".
+inline void expect_shape(const char* where, const char* what, std::size_t rows, std::size_t cols,
+                         std::size_t expected_rows, std::size_t expected_cols) {
+    if (rows != expected_rows || cols != expected_cols)
+        fail(std::string(where) + ": " + what + " is " + to_string(Shape{rows, cols}) +
+             ", expected " + to_string(Shape{expected_rows, expected_cols}));
+}
 
 /// The register tile: as many accumulators as leave room for a row of the panel.
 template <class A>

@@ -4,6 +4,7 @@
 //     matmul             y[m, n]  = sum_k x[m, k] w[n, k]
 //     matmul_transposed  dx[m, k] = sum_n dy[m, n] w[n, k]
 //     matmul_gradient    dw[n, k] += sum_m dy[m, n] x[m, k]
+//     matmul_int8        as matmul, with x quantized on the fly (matmul_int8.hpp)
 //
 // w has a row for each output. Its numbers are code * scale + offset, in float; the padding of x and
 // of w is not read as data. For a few rows of x the weights are decoded in registers and read once;
@@ -11,9 +12,7 @@
 // for any number of threads. The padding of y and dx is left zero.
 #pragma once
 
-#include <nibble/kernel/codec.hpp>
-#include <nibble/kernel/gemm.hpp>
-#include <nibble/quant/matrix.hpp>
+#include <nibble/kernel/matmul_int8.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -129,14 +128,6 @@ void dot_rows(const Source& w, View<const float> x, View<float> y, std::size_t n
             });
         });
     }
-}
-
-/// Fails unless a matrix has the expected shape: "matmul: y is [4, 3], expected [4, 5]".
-inline void expect_shape(const char* where, const char* what, std::size_t rows, std::size_t cols,
-                         std::size_t expected_rows, std::size_t expected_cols) {
-    if (rows != expected_rows || cols != expected_cols)
-        fail(std::string(where) + ": " + what + " is " + to_string(Shape{rows, cols}) +
-             ", expected " + to_string(Shape{expected_rows, expected_cols}));
 }
 
 template <class A, class Source>
