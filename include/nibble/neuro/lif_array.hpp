@@ -23,10 +23,13 @@ namespace nibble::inline NIBBLE_ARCH {
 
 /// Calls f(i) for every set bit, ascending.
 template <class F>
+NIBBLE_INLINE void for_each_bit(std::uint64_t word, F&& f) {
+    for (; word != 0; word &= word - 1) f(static_cast<std::size_t>(std::countr_zero(word)));
+}
+template <class F>
 void for_each_spike(std::span<const std::uint64_t> words, F&& f) {
     for (std::size_t w = 0; w < words.size(); ++w)
-        for (std::uint64_t left = words[w]; left != 0; left &= left - 1)
-            f(w * 64 + static_cast<std::size_t>(std::countr_zero(left)));
+        for_each_bit(words[w], [&](std::size_t i) { f(w * 64 + i); });
 }
 
 /// Any number of neurons with one set of parameters (see membrane.hpp). Results do not depend on
@@ -86,7 +89,7 @@ public:
     template <class Input>
     std::size_t step(const BasicHost<A>& on, const Input& input) {
         if constexpr (std::is_convertible_v<const Input&, ValueSpan<const V>>)
-            return advance(on, Codes{input, &membrane_});
+            return advance(on, Codes{input});
         else if constexpr (std::is_convertible_v<const Input&, std::span<const Charge>>)
             return advance(on, Charges{input});
         else
@@ -116,52 +119,66 @@ public:
     }
 
 private:
-    // Where the charges of a block come from: full blocks in place, others through `buffer`.
+    // Where the input of a block comes from: full blocks in place, others through a buffer.
+    static constexpr std::size_t units = lif_block / values_per_unit<V>;
+    struct Buffer {
+        alignas(64) Charge charge[lif_block];
+        alignas(64) unit_t<V> codes[units];
+    };
     struct Charges {
         std::span<const Charge> values;
         [[nodiscard]] std::size_t size() const noexcept { return values.size(); }
-        NIBBLE_INLINE const Charge* block(std::size_t first, std::size_t n, Charge* buffer) const {
+        NIBBLE_INLINE const Charge* block(std::size_t first, std::size_t n, Buffer& buffer) const {
             if (n == lif_block) return values.data() + first;
-            for (std::size_t i = 0; i < n; ++i) buffer[i] = values[first + i];
-            return buffer;
+            for (std::size_t i = 0; i < n; ++i) buffer.charge[i] = values[first + i];
+            return buffer.charge;
         }
     };
     struct Reals {
         std::span<const float> values;
         float factor;
         [[nodiscard]] std::size_t size() const noexcept { return values.size(); }
-        NIBBLE_INLINE const Charge* block(std::size_t first, std::size_t n, Charge* buffer) const {
+        NIBBLE_INLINE const Charge* block(std::size_t first, std::size_t n, Buffer& buffer) const {
+            float part[lif_block];
             const float* x = values.data() + first;
-            for (std::size_t i = 0; i < n; ++i) {
-                if constexpr (integer_state<V>) {
-                    // Rounded half away from zero; cut where int32 ends; NaN is no charge.
-                    const float c = x[i] * factor;
-                    const float inside = c > -2147483520.0f ? (c < 2147483520.0f ? c : 2147483520.0f)
-                                                            : (c == c ? -2147483520.0f : 0.0f);
-                    buffer[i] = static_cast<Charge>(inside + (inside < 0.0f ? -0.5f : 0.5f));
-                } else {
-                    buffer[i] = static_cast<Charge>(x[i]);
+            if (n != lif_block) {
+                for (std::size_t i = 0; i < lif_block; ++i) part[i] = i < n ? x[i] : 0.0f;
+                x = part;
+            }
+            if constexpr (!integer_state<V>) {
+                for (std::size_t i = 0; i < lif_block; ++i)
+                    buffer.charge[i] = static_cast<Charge>(x[i]);
+            } else {
+                // Rounded to nearest; cut below where int32 ends; NaN is no charge.
+                using B = Batch<float, A>;
+                for (std::size_t i = 0; i < lif_block; i += B::lanes) {
+                    const B c = B::load(x + i) * B(factor);
+                    const B number = select(c == c, c, B(0.0f));
+                    to_int_nearest(min(max(number, B(-0x1p30f)), B(0x1p30f)))
+                        .store(buffer.charge + i);
                 }
             }
-            return buffer;
+            return buffer.charge;
         }
     };
     struct Codes {
         ValueSpan<const V> values;
-        const Membrane<V>* membrane;
         [[nodiscard]] std::size_t size() const noexcept { return values.size(); }
-        NIBBLE_INLINE const Charge* block(std::size_t first, std::size_t n, Charge* buffer) const {
-            for (std::size_t i = 0; i < n; ++i) buffer[i] = membrane->charge_of(values[first + i]);
-            return buffer;
+        NIBBLE_INLINE CodeBlock<V> block(std::size_t first, std::size_t n, Buffer& buffer) const {
+            if (n == lif_block) return {values.units().data() + first / values_per_unit<V>};
+            const ValueSpan<V> to(buffer.codes, lif_block);
+            for (std::size_t i = 0; i < n; ++i) to.set(i, values[first + i]);
+            return {buffer.codes};
         }
     };
     struct Consumed {
         std::span<Charge> values;
         [[nodiscard]] std::size_t size() const noexcept { return values.size(); }
-        NIBBLE_INLINE const Charge* block(std::size_t first, std::size_t, Charge* buffer) const {
-            for (std::size_t i = 0; i < lif_block; ++i) buffer[i] = values[first + i];
+        NIBBLE_INLINE const Charge* block(std::size_t first, std::size_t, Buffer&) const {
+            return values.data() + first;
+        }
+        NIBBLE_INLINE void finish(std::size_t first) const {
             for (std::size_t i = 0; i < lif_block; ++i) values[first + i] = Charge{};
-            return buffer;
         }
     };
 
@@ -195,14 +212,12 @@ private:
     template <class Rounding, class Input>
     NIBBLE_INLINE std::size_t block(std::size_t b, Rounding rounding, const Input& input,
                                     std::size_t& cut) {
-        constexpr std::size_t units = lif_block / values_per_unit<V>;
         const std::size_t first = b * lif_block;
         const std::size_t n = size() - first < lif_block ? size() - first : lif_block;
-        alignas(64) Charge buffer[lif_block];
-        if (n < lif_block)
-            for (Charge& c : buffer) c = Charge{};
+        Buffer buffer;
+        if (n < lif_block) buffer = Buffer{};
         unit_t<V>* row = potential_.data() + b * units;
-        const Charge* charge = input.block(first, n, buffer);
+        const auto charge = input.block(first, n, buffer);
         std::uint64_t fired = 0;
         std::uint64_t* planes = countdown_.data() + b * planes_;
         const std::uint64_t blocked = planes_ == 0 ? 0 : Countdown::tick(planes, planes_);
@@ -211,29 +226,34 @@ private:
         } else {
             fired = held_block(row, charge, rounding, first, blocked, cut);
         }
+        if constexpr (requires { input.finish(first); }) input.finish(first);
         Countdown::start(planes, planes_, fired, parameters_.refractory);
         spikes_[b] = fired;
         return static_cast<std::size_t>(std::popcount(fired));
     }
     // As step_block, but the neurons in `blocked` keep their potential and do not fire.
-    template <class Rounding>
-    NIBBLE_INLINE std::uint64_t held_block(unit_t<V>* row, const Charge* charge, Rounding rounding,
+    template <class Rounding, class Input>
+    NIBBLE_INLINE std::uint64_t held_block(unit_t<V>* row, Input input, Rounding rounding,
                                            std::size_t first, std::uint64_t blocked,
                                            std::size_t& cut) {
-        constexpr std::size_t units = lif_block / values_per_unit<V>;
         unit_t<V> before[units];
-        alignas(64) Charge open[lif_block];
         for (std::size_t u = 0; u < units; ++u) before[u] = row[u];
-        for (std::size_t i = 0; i < lif_block; ++i) open[i] = charge[i];
-        for (std::uint64_t left = blocked; left != 0; left &= left - 1)
-            open[std::countr_zero(left)] = Charge{};
-        const std::uint64_t fired = step_block<V, A>(membrane_, row, open, rounding, first, cut);
+        Buffer open;
+        if constexpr (std::is_same_v<Input, CodeBlock<V>>) {
+            for (std::size_t u = 0; u < units; ++u) open.codes[u] = input.units[u];
+            for_each_bit(blocked, [&](std::size_t i) {
+                ValueSpan<V>(open.codes, lif_block).set(i, V{});
+            });
+            input.units = open.codes;
+        } else {
+            for (std::size_t i = 0; i < lif_block; ++i) open.charge[i] = input[i];
+            for_each_bit(blocked, [&](std::size_t i) { open.charge[i] = Charge{}; });
+            input = open.charge;
+        }
+        const std::uint64_t fired = step_block<V, A>(membrane_, row, input, rounding, first, cut);
         const ValueSpan<V> now(row, lif_block);
         const ValueSpan<const V> then(before, lif_block);
-        for (std::uint64_t left = blocked; left != 0; left &= left - 1) {
-            const auto i = static_cast<std::size_t>(std::countr_zero(left));
-            now.set(i, then[i]);
-        }
+        for_each_bit(blocked, [&](std::size_t i) { now.set(i, then[i]); });
         return fired & ~blocked;
     }
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
-// The step of 64 neurons at once, for every value type: branch-free, so that it becomes registers.
+// The step of 64 neurons at once, for every value type, without a branch. The result equals that of
+// 64 single steps of Membrane<V> (membrane.hpp) bit for bit.
 //
-// The result equals that of 64 single steps of Membrane<V> (membrane.hpp) bit for bit.
+// Three forms: registers of floats for types that compute in float, registers of 16-bit integers for
+// 8-bit and 4-bit states (AVX2, AVX-512), and a loop over codes that compilers make registers of.
 #pragma once
 
-#include <nibble/kernel/isa.hpp>
+#include <nibble/kernel/shorts.hpp>
 #include <nibble/neuro/membrane.hpp>
 #include <nibble/store/span.hpp>
 
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -80,6 +83,59 @@ NIBBLE_INLINE std::uint64_t step_codes(const Membrane<V>& m, Code* codes,
     return pack_flags<A>(flags);
 }
 
+/// True where a block of V's is stepped in 16-bit registers.
+template <class V, class A>
+inline constexpr bool steps_in_shorts = [] {
+    if constexpr (has_shorts<A> && integer_state<V> && (bits_v<V> == 8 || bits_v<V> == 4))
+        return Membrane<V>::low == -(1 << (bits_v<V> - 1)) &&
+               Membrane<V>::high == (1 << (bits_v<V> - 1)) - 1;
+    return false;
+}();
+
+/// The input of 64 neurons as codes with the scale of their potentials.
+template <class V>
+struct CodeBlock {
+    const unit_t<V>* units;
+};
+
+/// 64 steps in 16-bit registers; the input is charges or a CodeBlock. The threshold is at most half a
+/// step above the highest code. `Keeps`: the leak is 1, which is no 15-bit fraction.
+template <class V, class A, bool Keeps, class Rounding, class Input>
+NIBBLE_INLINE std::uint64_t step_shorts(const Membrane<V>& m, unit_t<V>* units, Input input,
+                                        Rounding rounding, std::uint64_t first,
+                                        std::size_t& saturated) noexcept {
+    using S = Shorts<A>;
+    using M = Membrane<V>;
+    constexpr int width = bits_v<V>;
+    const S leak(static_cast<std::int16_t>(Keeps ? 0 : m.leak));
+    const S threshold(static_cast<std::int16_t>(m.threshold));
+    const S bottom(static_cast<std::int16_t>(M::bottom));
+    const S reset(static_cast<std::int16_t>(m.reset));
+    std::uint64_t silent = 0, cut = 0;
+    for (std::size_t i = 0; i < lif_block; i += S::lanes) {
+        unit_t<V>* p = units + i / values_per_unit<V>;
+        S kept = S::template load_codes<width>(p), in;
+        if constexpr (!Keeps) kept = multiply_fraction(kept, leak);
+        if constexpr (std::is_same_v<Input, CodeBlock<V>>)
+            in = S::template load_codes<width>(input.units + i / values_per_unit<V>);
+        else
+            in = S::template narrow<M::narrowing>(input + i);
+        const S x = add_saturated(kept, in);
+        S code;
+        if constexpr (std::is_same_v<Rounding, ToNearest>)  // (x + unit / 2) >> fraction
+            code = multiply_fraction(x, S(std::int16_t{1 << (15 - M::fraction)}));
+        else
+            code = add_saturated(x, S::template dither<M::fraction>(rounding.dither, first + i)) >>
+                   M::fraction;
+        const typename S::Mask below = x < threshold;
+        silent |= std::uint64_t{bits(below)} << i;
+        cut |= std::uint64_t{bits(x < bottom)} << i;
+        select(below, code, reset).template store_codes<width>(p);
+    }
+    saturated += static_cast<std::size_t>(std::popcount(cut));
+    return ~silent;
+}
+
 /// The step of the 64 potentials from `units` on; `first` is the index of the first neuron, for
 /// dither. Adds to `saturated` what was cut and returns one bit for each neuron that fired.
 template <class V, class A, class Rounding>
@@ -87,7 +143,11 @@ template <class V, class A, class Rounding>
 NIBBLE_INLINE std::uint64_t step_block(const Membrane<V>& m, unit_t<V>* units,
                                        const std::int32_t* charge, Rounding rounding,
                                        std::uint64_t first, std::size_t& saturated) noexcept {
-    if constexpr (bits_v<V> < 8) {
+    if constexpr (steps_in_shorts<V, A>) {
+        return m.leak == 1 << Membrane<V>::leak_bits
+                   ? step_shorts<V, A, true>(m, units, charge, rounding, first, saturated)
+                   : step_shorts<V, A, false>(m, units, charge, rounding, first, saturated);
+    } else if constexpr (bits_v<V> < 8) {
         alignas(64) std::int8_t codes[lif_block];
         unpack_block<V, A>(units, codes);
         const std::uint64_t fired = step_codes<V, A>(m, codes, charge, rounding, first, saturated);
@@ -104,22 +164,82 @@ NIBBLE_INLINE std::uint64_t step_block(const Membrane<V>& m, unit_t<V>* units,
     }
 }
 
-/// The same for types that compute in float (or double).
-template <class V, class A, class Rounding>
-    requires(!integer_state<V>)
-NIBBLE_INLINE std::uint64_t step_block(const Membrane<V>& m, unit_t<V>* units,
-                                       const charge_t<V>* charge, Rounding rounding,
-                                       std::uint64_t first, std::size_t& saturated) noexcept {
-    const ValueSpan<V> potential(units, lif_block);
-    std::uint64_t fired = 0;
-    for (std::size_t i = 0; i < lif_block; ++i) {
-        const auto x = m.integrate(potential[i], charge[i]);
-        const bool fires = m.fires(x);
-        potential.set(i, fires ? m.reset : m.store(x, rounding_at(rounding, first + i)));
-        saturated += !fires && m.clips(x) ? 1u : 0u;
-        fired |= std::uint64_t{fires} << i;
+/// The least magnitude that V clips, of positive and of negative numbers: found once, by bisection.
+template <class V>
+inline constexpr std::array<float, 2> clip_limits = [] {
+    std::array<float, 2> limits{};
+    for (std::uint32_t sign = 0; sign < 2; ++sign) {
+        std::uint32_t no = 0, yes = 0x7F800000u;  // infinity, which stands for never, too
+        while (yes - no > 1) {
+            const std::uint32_t middle = no + (yes - no) / 2;
+            (value_traits<V>::clips(std::bit_cast<float>(middle | sign << 31)) ? yes : no) = middle;
+        }
+        limits[sign] = std::bit_cast<float>(yes | sign << 31);
     }
-    return fired;
+    return limits;
+}();
+
+/// The same for types that compute in float (or double); the input is charges or a CodeBlock.
+template <class V, class A, class Rounding, class Input>
+    requires(!integer_state<V>)
+NIBBLE_INLINE std::uint64_t step_block(const Membrane<V>& m, unit_t<V>* units, Input input,
+                                       Rounding rounding, std::uint64_t first,
+                                       std::size_t& saturated) noexcept {
+    constexpr bool from_codes = std::is_same_v<Input, CodeBlock<V>>;
+    std::uint64_t fired = 0;
+    if constexpr (std::is_same_v<compute_t<V>, float> && !std::is_same_v<A, isa::Scalar>) {
+        using B = Batch<float, A>;
+        const B leak(m.leak), per_charge(m.per_charge), threshold(m.threshold);
+        const B reset(decode(m.reset));
+        std::uint64_t cut = 0;
+        for (std::size_t i = 0; i < lif_block; i += B::lanes) {
+            B in;
+            if constexpr (from_codes) in = decode_lanes<V, A>(input.units, i);
+            else in = B::load(input + i) * per_charge;
+            const B x = fma(leak, decode_lanes<V, A>(units, i), in);
+            const auto fires = x >= threshold;
+            fired |= mask_bits<A>(fires) << i;
+            if constexpr (!std::is_same_v<V, float>)
+                cut |= mask_bits<A>((x >= B(clip_limits<V>[0])) | (x <= B(clip_limits<V>[1])))
+                       << i;
+            encode_lanes<V, A>(units, i, select(fires, reset, x), rounding, first);
+        }
+        saturated += static_cast<std::size_t>(std::popcount(cut & ~fired));
+        return fired;
+    } else {
+        const ValueSpan<V> potential(units, lif_block);
+        for (std::size_t i = 0; i < lif_block; ++i) {
+            compute_t<V> x;
+            if constexpr (from_codes)
+                x = m.integrate_code(potential[i],
+                                     ValueSpan<const V>(input.units, lif_block)[i]);
+            else x = m.integrate(potential[i], input[i]);
+            const bool fires = m.fires(x);
+            potential.set(i, fires ? m.reset : m.store(x, rounding_at(rounding, first + i)));
+            saturated += !fires && m.clips(x) ? 1u : 0u;
+            fired |= std::uint64_t{fires} << i;
+        }
+        return fired;
+    }
+}
+
+/// The same for integer types from codes.
+template <class V, class A, class Rounding>
+    requires integer_state<V>
+NIBBLE_INLINE std::uint64_t step_block(const Membrane<V>& m, unit_t<V>* units, CodeBlock<V> input,
+                                       Rounding rounding, std::uint64_t first,
+                                       std::size_t& saturated) noexcept {
+    if constexpr (steps_in_shorts<V, A>) {
+        return m.leak == 1 << Membrane<V>::leak_bits
+                   ? step_shorts<V, A, true>(m, units, input, rounding, first, saturated)
+                   : step_shorts<V, A, false>(m, units, input, rounding, first, saturated);
+    } else {
+        alignas(64) std::int32_t charge[lif_block];
+        const ValueSpan<const V> current(input.units, lif_block);
+        for (std::size_t i = 0; i < lif_block; ++i) charge[i] = m.charge_of(current[i]);
+        const std::int32_t* charges = charge;
+        return step_block<V, A>(m, units, charges, rounding, first, saturated);
+    }
 }
 
 }  // namespace nibble

@@ -62,29 +62,32 @@ public:
     template <class OnSpike>
     constexpr std::size_t step(ValueSpan<const V> current, OnSpike&& on_spike) noexcept {
         NIBBLE_EXPECT(current.size() == N);
-        return advance([&](std::size_t i) { return membrane_.charge_of(current[i]); }, on_spike);
+        return advance(
+            [&](std::size_t i) { return membrane_.integrate_code(potential_[i], current[i]); },
+            on_spike);
     }
     /// The same from what synapses added up: see charge_t.
     template <class OnSpike>
     constexpr std::size_t step(std::span<const charge_t<V>> charge, OnSpike&& on_spike) noexcept {
         NIBBLE_EXPECT(charge.size() == N);
-        return advance([&](std::size_t i) { return charge[i]; }, on_spike);
+        return advance([&](std::size_t i) { return membrane_.integrate(potential_[i], charge[i]); },
+                       on_spike);
     }
 
 private:
     static constexpr unsigned planes = Countdown::bits(LongestRefractory);
     static constexpr std::size_t blocks = planes == 0 ? 0 : (N + 63) / 64;
 
-    template <class Input, class OnSpike>
-    constexpr std::size_t advance(Input&& input, OnSpike& on_spike) noexcept {
+    template <class Sum, class OnSpike>
+    constexpr std::size_t advance(Sum&& sum, OnSpike& on_spike) noexcept {
         const std::size_t fired =
-            stochastic_ ? advance(StochasticFrom{Dither(seed_, steps_)}, input, on_spike)
-                        : advance(ToNearest{}, input, on_spike);
+            stochastic_ ? advance(StochasticFrom{Dither(seed_, steps_)}, sum, on_spike)
+                        : advance(ToNearest{}, sum, on_spike);
         ++steps_;
         return fired;
     }
-    template <class Rounding, class Input, class OnSpike>
-    constexpr std::size_t advance(Rounding rounding, Input& input, OnSpike& on_spike) noexcept {
+    template <class Rounding, class Sum, class OnSpike>
+    constexpr std::size_t advance(Rounding rounding, Sum& sum, OnSpike& on_spike) noexcept {
         std::size_t total = 0;
         std::uint64_t blocked = 0, fired = 0;
         for (std::size_t i = 0; i < N; ++i) {
@@ -93,7 +96,7 @@ private:
                 if (i % 64 == 0) blocked = Countdown::tick(&countdown_[i / 64 * planes], planes);
             }
             if ((blocked & bit) == 0) {
-                const auto x = membrane_.integrate(potential_[i], input(i));
+                const auto x = sum(i);
                 const bool fires = membrane_.fires(x);
                 potential_.set(i, fires ? reset_code(membrane_)
                                         : membrane_.store(x, rounding_at(rounding, i)));

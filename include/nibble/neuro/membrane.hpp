@@ -34,7 +34,7 @@ struct LifParameters {
 /// How a potential is rounded when it is stored.
 enum class StateRounding : std::uint8_t {
     automatic,   ///< stochastic for types of less than 8 bits and for 8-bit floats, else nearest
-    nearest,     ///< ties to even
+    nearest,     ///< ties to even; integer types: ties up, one instruction everywhere
     stochastic,  ///< unbiased, from Dither(seed, step) at the neuron's index
 };
 
@@ -135,13 +135,13 @@ struct Membrane {
         const double top = static_cast<double>(decode(value_traits<V>::highest()));
         return p.threshold / state_scale<V>(p, s) <= top * 1.000001;
     }
-    /// The charge of a current that is a code of the potential's scale.
-    [[nodiscard]] NIBBLE_INLINE constexpr charge_t<V> charge_of(V current) const noexcept {
-        return decode(current) / per_charge;
-    }
     /// leak * v + charge, in codes.
     [[nodiscard]] NIBBLE_INLINE constexpr Wide integrate(V v, charge_t<V> charge) const noexcept {
         return multiply_add(leak, decode(v), charge * per_charge);
+    }
+    /// The same for a current that is a code with the potential's scale.
+    [[nodiscard]] NIBBLE_INLINE constexpr Wide integrate_code(V v, V current) const noexcept {
+        return multiply_add(leak, decode(v), decode(current));
     }
     [[nodiscard]] NIBBLE_INLINE constexpr bool fires(Wide x) const noexcept {
         return x >= threshold;
@@ -193,12 +193,16 @@ struct Membrane<V> {
                                                            const StateScale& s) noexcept {
         return p.threshold / state_scale<V>(p, s) <= static_cast<double>(high) + 0.500001;
     }
-    [[nodiscard]] NIBBLE_INLINE constexpr charge_t<V> charge_of(V current) const noexcept {
-        return code_of(current) * (std::int32_t{1} << charge_bits<V>);
-    }
     /// Up to 8 bits, charges and sums saturate to 16 bits; Fixed16 cuts charges to 31.
     [[nodiscard]] NIBBLE_INLINE constexpr Wide integrate(V v, charge_t<V> charge) const noexcept {
         return integrate(code_of(v), charge);
+    }
+    [[nodiscard]] NIBBLE_INLINE constexpr Wide integrate_code(V v, V current) const noexcept {
+        return integrate(v, charge_of(current));
+    }
+    /// The charge of a current that is a code with the potential's scale.
+    [[nodiscard]] static NIBBLE_INLINE constexpr charge_t<V> charge_of(V current) noexcept {
+        return code_of(current) * (std::int32_t{1} << charge_bits<V>);
     }
     [[nodiscard]] NIBBLE_INLINE constexpr Wide integrate(std::int32_t code,
                                                          charge_t<V> charge) const noexcept {
@@ -215,11 +219,11 @@ struct Membrane<V> {
     [[nodiscard]] NIBBLE_INLINE constexpr bool fires(Wide x) const noexcept {
         return x >= threshold;
     }
-    /// x rounded to a code that may lie out of range.
+    /// x rounded to a code that may lie out of range; halves go up.
     template <class Rounding>
     [[nodiscard]] static NIBBLE_INLINE constexpr std::int32_t round(Wide x, Rounding r) noexcept {
         if constexpr (std::is_same_v<Rounding, ToNearest>)
-            return (x + (unit / 2 - 1) + ((x >> fraction) & 1)) >> fraction;
+            return (x + unit / 2) >> fraction;
         else
             return (x + static_cast<std::int32_t>(r.dither >> (32 - fraction))) >> fraction;
     }
