@@ -46,6 +46,7 @@ function(offence file line reason)
     set(offences ${offences} PARENT_SCOPE)
 endfunction()
 
+get_filename_component(ROOT "${ROOT}" ABSOLUTE)
 file(GLOB_RECURSE headers RELATIVE "${ROOT}/nibble" "${ROOT}/nibble/*.hpp")
 list(SORT headers)
 list(LENGTH headers count)
