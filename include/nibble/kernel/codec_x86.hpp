@@ -43,6 +43,16 @@ NIBBLE_INLINE Batch<std::uint32_t, A> load_u16(const void* p) noexcept {
         return Register(_mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
 }
 
+/// 8-bit codes, zero-extended.
+template <class A>
+NIBBLE_INLINE Batch<std::uint32_t, A> load_u8(const void* p) noexcept {
+    using Register = typename Batch<std::uint32_t, A>::Register;
+    if constexpr (is_avx512<A>)
+        return Register(_mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+    else
+        return Register(_mm256_cvtepu8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))));
+}
+
 /// 8-bit codes, sign-extended.
 template <class A>
 NIBBLE_INLINE Batch<std::int32_t, A> load_i8(const void* p) noexcept {

@@ -29,14 +29,13 @@ template <bool Narrow, class A>
                                                         Batch<std::int32_t, A> x) noexcept {
     using B = Batch<std::int32_t, A>;
 #if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
-    using Register = typename B::Register;
     if constexpr (std::is_same_v<A, isa::Avx512Vnni>) {
-        return Register(_mm512_dpbusd_epi32(sum.v, w.v, x.v));
+        return typename B::Register(_mm512_dpbusd_epi32(sum.v, w.v, x.v));
     } else if constexpr (is_avx512<A>) {
         // Pairs of products up to 2 * 255 * 127 would saturate maddubs: widen to 16 bits instead.
         if constexpr (Narrow) {
             const __m512i pairs = _mm512_maddubs_epi16(w.v, x.v);
-            return Register(
+            return typename B::Register(
                 _mm512_add_epi32(sum.v, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1))));
         } else {
             const __m512i even = _mm512_madd_epi16(
@@ -44,12 +43,12 @@ template <bool Narrow, class A>
                 _mm512_srai_epi16(_mm512_slli_epi16(x.v, 8), 8));
             const __m512i odd =
                 _mm512_madd_epi16(_mm512_srli_epi16(w.v, 8), _mm512_srai_epi16(x.v, 8));
-            return Register(_mm512_add_epi32(sum.v, _mm512_add_epi32(even, odd)));
+            return typename B::Register(_mm512_add_epi32(sum.v, _mm512_add_epi32(even, odd)));
         }
     } else if constexpr (is_avx<A>) {
         if constexpr (Narrow) {
             const __m256i pairs = _mm256_maddubs_epi16(w.v, x.v);
-            return Register(
+            return typename B::Register(
                 _mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
         } else {
             const __m256i even = _mm256_madd_epi16(
@@ -57,13 +56,13 @@ template <bool Narrow, class A>
                 _mm256_srai_epi16(_mm256_slli_epi16(x.v, 8), 8));
             const __m256i odd =
                 _mm256_madd_epi16(_mm256_srli_epi16(w.v, 8), _mm256_srai_epi16(x.v, 8));
-            return Register(_mm256_add_epi32(sum.v, _mm256_add_epi32(even, odd)));
+            return typename B::Register(_mm256_add_epi32(sum.v, _mm256_add_epi32(even, odd)));
         }
     } else if constexpr (std::is_same_v<A, isa::Sse2>) {
         const __m128i even = _mm_madd_epi16(_mm_and_si128(w.v, _mm_set1_epi16(255)),
                                             _mm_srai_epi16(_mm_slli_epi16(x.v, 8), 8));
         const __m128i odd = _mm_madd_epi16(_mm_srli_epi16(w.v, 8), _mm_srai_epi16(x.v, 8));
-        return Register(_mm_add_epi32(sum.v, _mm_add_epi32(even, odd)));
+        return typename B::Register(_mm_add_epi32(sum.v, _mm_add_epi32(even, odd)));
     } else
 #endif
     {
@@ -79,12 +78,8 @@ template <class Word, class A>
 [[nodiscard]] NIBBLE_INLINE Batch<std::uint32_t, A> load_words(const void* p) noexcept {
     using B = Batch<std::uint32_t, A>;
 #if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
-    using Register = typename B::Register;
     if constexpr (sizeof(Word) == 2 && is_avx<A>) return x86::load_u16<A>(p);
-    if constexpr (sizeof(Word) == 1 && is_avx512<A>)
-        return Register(_mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
-    else if constexpr (sizeof(Word) == 1 && is_avx<A>)
-        return Register(_mm256_cvtepu8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))));
+    if constexpr (sizeof(Word) == 1 && is_avx<A>) return x86::load_u8<A>(p);
 #endif
     Word word[B::lanes];
     std::memcpy(word, p, sizeof(word));
