@@ -12,6 +12,10 @@
 //
 // It is variadic so that one visit walks a model, its gradient and its moments in step. Counting,
 // files, optimizers, quantizers and copies between precisions are visitors; none is written twice.
+// A parameter that a layer does without (no bias) is an empty tensor: visitors pass over it.
+//
+// What a layer must know besides its parameters (heads, strides, rates) is a public member `config`
+// of a plain struct, which goes along when a model is copied to another precision.
 //
 // A layer also has `template <class Q> using rebind` (itself at another precision), a nested `Saved`
 // (what backward needs from forward, nothing else), and
@@ -104,18 +108,59 @@ void shape_like(To& to, const From& from) {
         to.resize(from.size());
         for (std::size_t i = 0; i < from.size(); ++i) shape_like(to[i], from[i]);
     } else {
+        if constexpr (requires { to.config = from.config; }) to.config = from.config;
         From::parameters([](const char*, const auto& a, auto& b) { shape_like(b, a); }, from, to);
     }
 }
 
 }  // namespace visit
 
-/// A layer of type To with the shapes of `from` and all parameters zero: gradients and moments.
+/// A layer of type To with the shapes and configuration of `from` and all parameters zero: gradients
+/// and moments.
 template <class To, class From>
 [[nodiscard]] To zeros_like(const From& from) {
     To to;
     visit::shape_like(to, from);
     return to;
+}
+
+/// Sets every parameter to zero, as a gradient before a step.
+template <class L>
+void clear_parameters(L& layer) {
+    for_each_parameter(
+        [](const std::string&, auto& p) {
+            if constexpr (is_matrix<std::remove_cvref_t<decltype(p)>>) {
+                p.codes().clear();
+                p.scales().clear();
+                p.offsets().clear();
+            } else {
+                p.clear();
+            }
+        },
+        layer);
+}
+
+/// Calls f(layer) for `layer` and each layer inside it, outermost first.
+template <class F, class L>
+void for_each_layer(F&& f, L& layer) {
+    using T = std::remove_const_t<L>;
+    if constexpr (is_layer_list<T>) {
+        for (auto& one : layer) for_each_layer(f, one);
+    } else if constexpr (!is_matrix<T> && !is_tensor<T>) {
+        f(layer);
+        T::parameters([&](const char*, auto& child) { for_each_layer(f, child); }, layer);
+    }
+}
+
+/// Tells every layer that draws random numbers (Dropout) which training step comes next. With
+/// gradient accumulation, count each forward pass as a step.
+template <class L>
+void begin_step(L& model, std::uint64_t step) {
+    for_each_layer(
+        [&](auto& layer) {
+            if constexpr (requires { layer.step = step; }) layer.step = step;
+        },
+        model);
 }
 
 }  // namespace nibble
