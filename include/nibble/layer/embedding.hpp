@@ -6,7 +6,7 @@
 //     project: logits = x W^T         dx = dlogits W,   dW += dlogits^T x
 #pragma once
 
-#include <nibble/kernel/transform.hpp>
+#include <nibble/kernel/gather.hpp>
 #include <nibble/layer/keep.hpp>
 #include <nibble/layer/seed.hpp>
 
@@ -64,7 +64,7 @@ struct Embedding {
                      std::to_string(i) + ", expected 0 to " + std::to_string(weight.rows()) +
                      " exclusive");
         auto y = Activations::uninitialized(Shape{ids.size(), weight.cols()});
-        gather(on, weight, ids, y.view());
+        gather_rows(on, weight, ids, y.view());
         if (saved != nullptr) saved->ids.assign(ids.begin(), ids.end());
         return y;
     }
@@ -74,8 +74,8 @@ struct Embedding {
                   rebind<float>& gradient) const {
         if (dy.rows() != saved.ids.size() || dy.cols() != weight.cols())
             expect_gradient("Embedding", dy.shape(), Shape{saved.ids.size(), weight.cols()});
-        scatter_add(on, std::span<const std::int32_t>(saved.ids), dy.view(),
-                    gradient.weight.codes().view());
+        scatter_add_rows(on, std::span<const std::int32_t>(saved.ids), dy.view(),
+                         gradient.weight.codes().view());
     }
 
     /// Logits of every row of the table: x [..., width] to [..., count].

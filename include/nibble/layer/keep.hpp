@@ -9,6 +9,7 @@
 // Rounding happens in inference too, so that keeping something never changes a result.
 #pragma once
 
+#include <nibble/kernel/codec.hpp>
 #include <nibble/kernel/matmul.hpp>
 #include <nibble/kernel/quantize.hpp>
 #include <nibble/layer/layer.hpp>
@@ -25,12 +26,10 @@ using kept_t = std::conditional_t<std::is_same_v<activation_t<P>, half> ||
 template <NeuralValue V, class On, class Memory>
 [[nodiscard]] Tensor<V, Memory> narrowed(On& on, const Tensor<float, Memory>& x) {
     auto small = Tensor<V, Memory>::uninitialized(x.shape());
-    on.parallel_for(x.rows(), 8, [&](std::size_t first, std::size_t end) {
-        for (std::size_t r = first; r < end; ++r) {
-            const float* from = x.row(r).units().data();
-            V* to = small.row(r).units().data();
-            for (std::size_t i = 0; i < padded(x.cols()); ++i) to[i] = encode<V>(from[i]);
-        }
+    using B = Batch<float, typename On::InstructionSet>;
+    on.parallel_for(x.rows(), 16384 / (x.cols() + 1) + 1, [&](std::size_t first, std::size_t end) {
+        for (std::size_t i = first * x.stride(); i < end * x.stride(); i += B::lanes)
+            encode_lanes<V>(small.data(), i, B::load(x.data() + i), ToNearest{});
     });
     return small;
 }
@@ -38,13 +37,13 @@ template <NeuralValue V, class On, class Memory>
 /// The numbers of `from` in float; to has the same shape.
 template <class On, NeuralValue V, class Memory>
 void widen(On& on, const Tensor<V, Memory>& from, Tensor<float, Memory>& to) {
-    on.parallel_for(from.rows(), 8, [&](std::size_t first, std::size_t end) {
-        for (std::size_t r = first; r < end; ++r) {
-            const V* in = from.row(r).units().data();
-            float* out = to.row(r).units().data();
-            for (std::size_t i = 0; i < padded(from.cols()); ++i) out[i] = decode(in[i]);
-        }
-    });
+    using A = typename On::InstructionSet;
+    on.parallel_for(from.rows(), 16384 / (from.cols() + 1) + 1,
+                    [&](std::size_t first, std::size_t end) {
+                        for (std::size_t i = first * from.stride(); i < end * from.stride();
+                             i += Batch<float, A>::lanes)
+                            decode_lanes<V, A>(from.data(), i).store(to.data() + i);
+                    });
 }
 
 /// Rounds x to what a layer of precision P computes with.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Losses as objects that a Trainer takes: value and gradient in one call.
 //
-//     loss(on, output, target, gradient)      the mean loss; the gradient gets the output's shape
+//     loss(on, output, target)                the mean loss
+//     loss(on, output, target, gradient)      the same; the gradient becomes d loss / d output
 #pragma once
 
 #include <nibble/kernel/loss.hpp>
@@ -10,11 +11,17 @@
 namespace nibble::inline NIBBLE_ARCH {
 
 /// Mean cross entropy in nats of logits [..., classes] against one class number a row; rows with a
-/// negative number do not count.
+/// negative number do not count. Fails on a number that is no class.
 struct CrossEntropy {
+    template <class On>
+    double operator()(On& on, const Tensor<float>& logits,
+                      std::span<const std::int32_t> target) const {
+        return softmax_cross_entropy(on, logits.view(), target).loss;
+    }
     template <class On>
     double operator()(On& on, const Tensor<float>& logits, std::span<const std::int32_t> target,
                       Tensor<float>& gradient) const {
+        if (gradient.shape() != logits.shape()) gradient = Tensor<float>(logits.shape());
         return softmax_cross_entropy(on, logits.view(), target, gradient.view()).loss;
     }
 };
@@ -22,8 +29,13 @@ struct CrossEntropy {
 /// Mean over all elements of (output - target)^2.
 struct MeanSquare {
     template <class On>
+    double operator()(On& on, const Tensor<float>& output, const Tensor<float>& target) const {
+        return mean_square_error(on, output.view(), target.view());
+    }
+    template <class On>
     double operator()(On& on, const Tensor<float>& output, const Tensor<float>& target,
                       Tensor<float>& gradient) const {
+        if (gradient.shape() != output.shape()) gradient = Tensor<float>(output.shape());
         return mean_square_error(on, output.view(), target.view(), gradient.view());
     }
 };

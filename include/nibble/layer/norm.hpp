@@ -50,18 +50,16 @@ struct LayerNorm {
 
     [[nodiscard]] Activations forward(On& on, Activations x, Saved* saved = nullptr) const {
         expect_features("LayerNorm", x.shape(), weight.cols());
+        round_activation<P>(on, x);
         if (saved == nullptr) {
-            round_activation<P>(on, x);
-            layer_norm(on, x.view(), weight.data(), bias.data(), config.epsilon, x.view(), nullptr,
-                       nullptr);
+            layer_norm(on, x.view(), weight.view(), bias.view(), config.epsilon, x.view());
             return x;
         }
-        round_activation<P>(on, x);
         saved->mean = Activations::uninitialized(Shape{x.rows()});
         saved->rstd = Activations::uninitialized(Shape{x.rows()});
         auto y = Activations::uninitialized(x.shape());
-        layer_norm(on, x.view(), weight.data(), bias.data(), config.epsilon, y.view(),
-                   saved->mean.data(), saved->rstd.data());
+        layer_norm(on, x.view(), weight.view(), bias.view(), config.epsilon, y.view(),
+                   saved->mean.view(), saved->rstd.view());
         saved->x = keep<P>(on, std::move(x));
         return y;
     }
@@ -70,11 +68,10 @@ struct LayerNorm {
                                        rebind<float>& gradient) const {
         expect_gradient("LayerNorm", dy.shape(), saved.x.shape());
         const auto& x = widened(on, saved.x);
-        auto dx = Activations::uninitialized(x.shape());
-        layer_norm_backward(on, dy.view(), x.view(), weight.data(), saved.mean.data(),
-                            saved.rstd.data(), dx.view(), gradient.weight.data(),
-                            gradient.bias.data());
-        return dx;
+        layer_norm_backward(on, x.view(), weight.view(), config.epsilon, saved.mean.view(),
+                            saved.rstd.view(), dy.view(), dy.view(), gradient.weight.view(),
+                            gradient.bias.view());
+        return dy;
     }
 };
 
@@ -109,12 +106,12 @@ struct RmsNorm {
         expect_features("RmsNorm", x.shape(), weight.cols());
         round_activation<P>(on, x);
         if (saved == nullptr) {
-            rms_norm(on, x.view(), weight.data(), config.epsilon, x.view(), nullptr);
+            rms_norm(on, x.view(), weight.view(), config.epsilon, x.view());
             return x;
         }
         saved->rstd = Activations::uninitialized(Shape{x.rows()});
         auto y = Activations::uninitialized(x.shape());
-        rms_norm(on, x.view(), weight.data(), config.epsilon, y.view(), saved->rstd.data());
+        rms_norm(on, x.view(), weight.view(), config.epsilon, y.view(), saved->rstd.view());
         saved->x = keep<P>(on, std::move(x));
         return y;
     }
@@ -123,10 +120,9 @@ struct RmsNorm {
                                        rebind<float>& gradient) const {
         expect_gradient("RmsNorm", dy.shape(), saved.x.shape());
         const auto& x = widened(on, saved.x);
-        auto dx = Activations::uninitialized(x.shape());
-        rms_norm_backward(on, dy.view(), x.view(), weight.data(), saved.rstd.data(), dx.view(),
-                          gradient.weight.data());
-        return dx;
+        rms_norm_backward(on, x.view(), weight.view(), config.epsilon, saved.rstd.view(), dy.view(),
+                          dy.view(), gradient.weight.view());
+        return dy;
     }
 };
 
