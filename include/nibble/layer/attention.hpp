@@ -9,6 +9,8 @@
 #pragma once
 
 #include <nibble/kernel/attention.hpp>
+#include <nibble/kernel/attention_backward.hpp>
+#include <nibble/kernel/rotary.hpp>
 #include <nibble/layer/kv_cache.hpp>
 #include <nibble/layer/linear.hpp>
 
@@ -42,7 +44,7 @@ struct AttentionConfig {
     /// The same for the kernels.
     [[nodiscard]] constexpr AttentionShape shape(std::size_t batch, std::size_t time) const noexcept {
         return {.batch = batch, .time = time, .heads = heads, .kv_heads = key_heads(),
-                .head_size = size_of_head(), .causal = causal, .window = window};
+                .head_size = size_of_head(), .window = window, .causal = causal};
     }
 };
 
@@ -105,7 +107,7 @@ struct Attention {
     struct Saved {
         typename Linear<P, On>::Saved c_attn;
         Tensor<kept_t<P>, Memory> qkv;  ///< after rotation
-        Tensor<float, Memory> lse;      ///< log of each softmax's sum
+        Tensor<float, Memory> lse;      ///< log of the sum of each softmax: [batch * heads, time]
         typename Linear<P, On>::Saved c_proj;
         AttentionShape shape;
     };
@@ -140,7 +142,7 @@ struct Attention {
         round_activation<P>(on, qkv);
         auto y = Activations::uninitialized(qkv.shape().with_cols(config.query_width()));
         if (saved != nullptr)
-            saved->lse = Activations::uninitialized(Shape{y.rows(), config.heads});
+            saved->lse = Activations::uninitialized(Shape{shape.batch * shape.heads, shape.time});
         attention(on, shape, queries(qkv), keys(qkv), values(qkv), y.view(),
                   saved ? saved->lse.view() : View<float>{});
         if (saved != nullptr) {
@@ -165,9 +167,8 @@ struct Attention {
                                        rebind<float>& gradient) const {
         const auto da = c_proj.backward(on, saved.c_proj, std::move(dy), gradient.c_proj);
         const auto& qkv = widened(on, saved.qkv);
-        const auto& y = widened(on, saved.c_proj.x);
         Activations d(qkv.shape());
-        attention_backward(on, saved.shape, queries(qkv), keys(qkv), values(qkv), y.view(),
+        attention_backward(on, saved.shape, queries(qkv), keys(qkv), values(qkv),
                            saved.lse.view(), da.view(), part(d, 0, config.query_width()),
                            part(d, config.query_width(), config.key_width()),
                            part(d, config.query_width() + config.key_width(), config.key_width()));

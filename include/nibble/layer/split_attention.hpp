@@ -28,7 +28,7 @@ struct SplitAttention {
         Tensor<kept_t<P>, Memory> q;  ///< after rotation
         Tensor<kept_t<P>, Memory> k;  ///< after rotation
         Tensor<kept_t<P>, Memory> v;
-        Tensor<float, Memory> lse;    ///< log of each softmax's sum
+        Tensor<float, Memory> lse;    ///< log of the sum of each softmax: [batch * heads, time]
         typename Linear<P, On>::Saved o_proj;
         AttentionShape shape;
     };
@@ -67,7 +67,7 @@ struct SplitAttention {
         Projected p = project(on, shape, 0, std::move(x), saved ? &saved->x : nullptr);
         auto y = Activations::uninitialized(p.q.shape());
         if (saved != nullptr)
-            saved->lse = Activations::uninitialized(Shape{y.rows(), config.heads});
+            saved->lse = Activations::uninitialized(Shape{shape.batch * shape.heads, shape.time});
         attention(on, shape, p.q.view(), p.k.view(), p.v.view(), y.view(),
                   saved ? saved->lse.view() : View<float>{});
         if (saved != nullptr) {
@@ -94,9 +94,8 @@ struct SplitAttention {
         const auto& q = widened(on, saved.q);
         const auto& k = widened(on, saved.k);
         const auto& v = widened(on, saved.v);
-        const auto& y = widened(on, saved.o_proj.x);
         Activations dq(q.shape()), dk(k.shape()), dv(v.shape());
-        attention_backward(on, saved.shape, q.view(), k.view(), v.view(), y.view(),
+        attention_backward(on, saved.shape, q.view(), k.view(), v.view(),
                            saved.lse.view(), da.view(), dq.view(), dk.view(), dv.view());
         turn(on, saved.shape, 0, dq.view(), RotaryTurn::backward);
         turn(on, saved.shape, 0, dk.view(), RotaryTurn::backward);
