@@ -17,7 +17,7 @@ reference::Heads heads_of(const AttentionConfig& c, const Shape& x) {
             .causal = c.causal,
             .window = c.window,
             .rotary_base = double{c.rotary_base},
-            .interleaved = c.rotary_pairs == RotaryPairs::interleaved};
+            .interleaved = c.rotary_interleaved};
 }
 
 Mat attend(Mat q, Mat k, const Mat& v, const reference::Heads& h) {
@@ -70,7 +70,7 @@ TEST_CASE("Attention with every option") {
     fused<float>({.channels = 36, .heads = 6, .kv_heads = 1, .bias = false, .window = 3},
                  Shape{2, 8, 36});
     fused<float>({.channels = 30, .heads = 2, .head_size = 10, .rotary_base = 100.0f,
-                  .rotary_pairs = RotaryPairs::interleaved},
+                  .rotary_interleaved = true},
                  Shape{1, 6, 30});
 }
 TEST_CASE("Attention in half, int8 and int4") {

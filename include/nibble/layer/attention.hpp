@@ -10,9 +10,10 @@
 
 #include <nibble/kernel/attention.hpp>
 #include <nibble/kernel/attention_backward.hpp>
-#include <nibble/kernel/rotary.hpp>
+#include <nibble/kernel/attention_decode.hpp>
 #include <nibble/layer/kv_cache.hpp>
 #include <nibble/layer/linear.hpp>
+#include <nibble/layer/positions.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -26,7 +27,7 @@ struct AttentionConfig {
     bool causal = true;         ///< position t sees no position after t
     std::size_t window = 0;     ///< positions seen, the own one included; 0: all
     float rotary_base = 0.0f;   ///< 10000, say; 0: no rotary positions
-    RotaryPairs rotary_pairs = RotaryPairs::split;
+    bool rotary_interleaved = false;  ///< pairs (2i, 2i + 1) instead of (i, i + head size / 2)
 
     [[nodiscard]] constexpr std::size_t key_heads() const noexcept {
         return kv_heads != 0 ? kv_heads : heads;
@@ -41,7 +42,11 @@ struct AttentionConfig {
     [[nodiscard]] constexpr std::size_t key_width() const noexcept {
         return key_heads() * size_of_head();
     }
-    /// The same for the kernels.
+    /// The same for the kernels; `turning` heads lie side by side.
+    [[nodiscard]] constexpr RotaryShape rotary_shape(std::size_t turning) const noexcept {
+        return {.heads = turning, .head_size = size_of_head(),
+                .base = static_cast<double>(rotary_base), .interleaved = rotary_interleaved};
+    }
     [[nodiscard]] constexpr AttentionShape shape(std::size_t batch, std::size_t time) const noexcept {
         return {.batch = batch, .time = time, .heads = heads, .kv_heads = key_heads(),
                 .head_size = size_of_head(), .window = window, .causal = causal};
@@ -83,10 +88,14 @@ void attend_cached(On& on, const AttentionShape& shape, View<const float> q, Vie
     if (cache.width() != shape.kv_heads * shape.head_size)
         fail("Attention: the cache is " + std::to_string(cache.width()) + " wide, expected " +
              std::to_string(shape.kv_heads * shape.head_size));
+    const DecodeShape one{.heads = shape.heads, .kv_heads = shape.kv_heads,
+                          .head_size = shape.head_size};
     for (std::size_t t = 0; t < shape.time; ++t) {
         cache.append(on, k.row(t), v.row(t));
-        attention_cached(on, shape, q.row_block(t, 1), cache.keys(), cache.values(), cache.length(),
-                         y.row_block(t, 1));
+        const std::size_t seen =
+            shape.window != 0 && shape.window < cache.held() ? shape.window : cache.held();
+        attention_decode(on, one, q.row_block(t, 1), cache.keys(), cache.values(),
+                         cache.length() - seen, cache.length(), y.row_block(t, 1));
     }
 }
 
@@ -138,7 +147,7 @@ struct Attention {
     [[nodiscard]] Activations forward(On& on, Activations x, Saved* saved = nullptr) const {
         const AttentionShape shape = attention_shape(config, x.shape());
         auto qkv = c_attn.forward(on, std::move(x), saved ? &saved->c_attn : nullptr);
-        turn(on, shape, 0, qkv.view(), RotaryTurn::forward);
+        turn(on, shape, 0, qkv.view(), Turn::forward);
         round_activation<P>(on, qkv);
         auto y = Activations::uninitialized(qkv.shape().with_cols(config.query_width()));
         if (saved != nullptr)
@@ -156,7 +165,7 @@ struct Attention {
     [[nodiscard]] Activations forward(On& on, Activations x, Cache& cache) const {
         const AttentionShape shape = attention_shape(config, x.shape());
         auto qkv = c_attn.forward(on, std::move(x));
-        turn(on, shape, cache.length(), qkv.view(), RotaryTurn::forward);
+        turn(on, shape, cache.length(), qkv.view(), Turn::forward);
         round_activation<P>(on, qkv);
         auto y = Activations::uninitialized(qkv.shape().with_cols(config.query_width()));
         attend_cached(on, shape, queries(qkv), keys(qkv), values(qkv), cache, y.view());
@@ -172,7 +181,7 @@ struct Attention {
                            saved.lse.view(), da.view(), part(d, 0, config.query_width()),
                            part(d, config.query_width(), config.key_width()),
                            part(d, config.query_width() + config.key_width(), config.key_width()));
-        turn(on, saved.shape, 0, d.view(), RotaryTurn::backward);
+        turn(on, saved.shape, 0, d.view(), Turn::back);
         return c_attn.backward(on, saved.c_attn, std::move(d), gradient.c_attn);
     }
 
@@ -191,10 +200,10 @@ private:
     }
     /// Rotates queries and keys, which lie side by side.
     void turn(On& on, const AttentionShape& shape, std::size_t first, View<float> qkv,
-              RotaryTurn direction) const {
+              Turn direction) const {
         if (config.rotary_base == 0.0f) return;
-        rotary(on, qkv.col_block(0, config.query_width() + config.key_width()), shape.time, first,
-               shape.head_size, config.rotary_base, config.rotary_pairs, direction);
+        rotate(on, config.rotary_shape(shape.heads + shape.kv_heads), shape.time, first,
+               qkv.col_block(0, config.query_width() + config.key_width()), direction);
     }
 };
 

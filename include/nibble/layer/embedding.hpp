@@ -7,7 +7,7 @@
 #pragma once
 
 #include <nibble/kernel/gather.hpp>
-#include <nibble/layer/keep.hpp>
+#include <nibble/layer/product.hpp>
 #include <nibble/layer/seed.hpp>
 
 #include <span>

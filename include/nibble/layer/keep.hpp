@@ -10,8 +10,6 @@
 #pragma once
 
 #include <nibble/kernel/codec.hpp>
-#include <nibble/kernel/matmul.hpp>
-#include <nibble/kernel/quantize.hpp>
 #include <nibble/layer/layer.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -69,14 +67,6 @@ template <class On, NeuralValue V, class Memory>
     auto x = Tensor<float, Memory>::uninitialized(kept.shape());
     widen(on, kept, x);
     return x;
-}
-
-/// y = x w^T by the kernel that activation_t<P> asks for.
-template <LayerPrecision P, class On, class F, class Memory>
-void product(On& on, const Matrix<F, Memory>& w, const Tensor<float, Memory>& x,
-             Tensor<float, Memory>& y) {
-    if constexpr (std::is_same_v<activation_t<P>, Int8Value>) matmul_int8(on, w, x.view(), y.view());
-    else matmul(on, w, x.view(), y.view());
 }
 
 /// Fails unless x is not empty and has `features` columns.

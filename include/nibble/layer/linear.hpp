@@ -5,7 +5,7 @@
 #pragma once
 
 #include <nibble/kernel/transform.hpp>
-#include <nibble/layer/keep.hpp>
+#include <nibble/layer/product.hpp>
 #include <nibble/layer/seed.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {

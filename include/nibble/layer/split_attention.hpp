@@ -97,8 +97,8 @@ struct SplitAttention {
         Activations dq(q.shape()), dk(k.shape()), dv(v.shape());
         attention_backward(on, saved.shape, q.view(), k.view(), v.view(),
                            saved.lse.view(), da.view(), dq.view(), dk.view(), dv.view());
-        turn(on, saved.shape, 0, dq.view(), RotaryTurn::backward);
-        turn(on, saved.shape, 0, dk.view(), RotaryTurn::backward);
+        turn(on, saved.shape, 0, dq.view(), Turn::back);
+        turn(on, saved.shape, 0, dk.view(), Turn::back);
         auto dx = q_proj.backward(on, saved.x, std::move(dq), gradient.q_proj);
         add_to(on, k_proj.backward(on, saved.x, std::move(dk), gradient.k_proj).view(), dx.view());
         add_to(on, v_proj.backward(on, saved.x, std::move(dv), gradient.v_proj).view(), dx.view());
@@ -114,18 +114,17 @@ private:
         round_activation<P>(on, x);
         Projected p{{}, k_proj.apply(on, x), v_proj.apply(on, x)};
         p.q = q_proj.forward(on, std::move(x), saved);
-        turn(on, shape, first, p.q.view(), RotaryTurn::forward);
-        turn(on, shape, first, p.k.view(), RotaryTurn::forward);
+        turn(on, shape, first, p.q.view(), Turn::forward);
+        turn(on, shape, first, p.k.view(), Turn::forward);
         round_activation<P>(on, p.q);
         round_activation<P>(on, p.k);
         round_activation<P>(on, p.v);
         return p;
     }
     void turn(On& on, const AttentionShape& shape, std::size_t first, View<float> x,
-              RotaryTurn direction) const {
+              Turn direction) const {
         if (config.rotary_base == 0.0f) return;
-        rotary(on, x, shape.time, first, shape.head_size, config.rotary_base, config.rotary_pairs,
-               direction);
+        rotate(on, config.rotary_shape(x.cols / shape.head_size), shape.time, first, x, direction);
     }
 };
 

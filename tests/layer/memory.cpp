@@ -1,0 +1,90 @@
+// Inference in steady state asks the system for no memory: every operator new of this program counts.
+#include "check.hpp"
+
+#include <nibble/layer/embedding.hpp>
+#include <nibble/layer/mlp.hpp>
+#include <nibble/layer/norm.hpp>
+#include <nibble/layer/residual.hpp>
+#include <nibble/layer/sequential.hpp>
+#include <nibble/layer/split_attention.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace {
+std::atomic<std::size_t> requests{0};
+
+void* count_and_allocate(std::size_t size, std::size_t alignment) {
+    ++requests;
+    size = (size + alignment - 1) / alignment * alignment;
+    if (void* p = std::aligned_alloc(alignment, size == 0 ? alignment : size)) return p;
+    throw std::bad_alloc();
+}
+}  // namespace
+
+void* operator new(std::size_t size) { return count_and_allocate(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    return count_and_allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+using namespace nibble;
+using namespace check;
+
+namespace {
+
+/// Requests to the system during the third of three calls.
+template <class F>
+std::size_t requests_of(F f) {
+    f();
+    f();
+    const std::size_t before = requests;
+    f();
+    return requests - before;
+}
+
+template <class P>
+void steady() {
+    Host on(1);
+    const Sequential net(
+        Residual(LayerNorm<P>(NormConfig{.width = 64}),
+                 Attention<P>({.channels = 64, .heads = 4, .rotary_base = 100.0f}, Seed{1})),
+        Residual(RmsNorm<P>(NormConfig{.width = 64}),
+                 GatedMlp<P>({.in = 64, .hidden = 160}, Seed{2})),
+        Mlp<P>({.in = 64, .hidden = 96, .out = 7}, Seed{3}));
+    const Embedding<P> table({.count = 20, .width = 64}, Seed{4});
+    const std::vector<std::int32_t> ids = {1, 2, 3, 19};
+    CHECK(requests_of([&] {
+              const auto y = net.forward(on, table.forward(on, ids));
+              CHECK(y.shape() == Shape{4, 7});
+          }) == 0);
+
+    const SplitAttention<P> attention({.channels = 64, .heads = 4, .rotary_base = 100.0f}, Seed{5});
+    auto cache = attention.cache(16);
+    CHECK(requests_of([&] {
+              const auto y = attention.forward(on, table.forward(on, ids), cache);
+              CHECK(table.project(on, y).cols() == 20);
+          }) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("Inference and decoding ask the system for nothing") {
+    steady<float>();
+    steady<W8A8>();
+    steady<Mixed<Grouped<Int4Value, 32>, half, Grouped<Int8Value, 32>>>();
+}
+
+TEST_CASE("Saved takes x over instead of copying it") {
+    Host on(1);
+    const Linear<float> layer({.in = 64, .out = 64}, Seed{1});
+    auto x = normal(Shape{4, 64}, 1);
+    const float* const storage = x.data();
+    Linear<float>::Saved saved;
+    static_cast<void>(layer.forward(on, std::move(x), &saved));
+    CHECK(saved.x.data() == storage);
+}
