@@ -76,7 +76,9 @@ TEST_CASE("an error names the text and lists what is valid") {
         {"int8-scale=", "fp32, fp16"},         {"bf16-asym", "add -row, -tensor or -gN"},
         {"fp4-asym", "cannot hold an offset"},
     };
-    for (const auto& [text, part] : wrong) {
+    for (const auto& pair : wrong) {
+        const char* const text = pair.first;
+        const char* const part = pair.second;
         const ParsedSpec parsed = parse_spec(text);
         CAPTURE(text);
         CAPTURE(parsed.error);
