@@ -36,13 +36,12 @@ int main() {
 
     // Three ways to find the scales, and what each costs.
     // [calibration]
-    for (const auto& [name, how] : {std::pair{"absmax", by_absmax},
-                                    std::pair{"percentile 97", by_percentile(97.0f)},
-                                    std::pair{"mse", by_mse}}) {
+    for (const auto& [name, how] :
+         {std::pair{"absmax", by_absmax}, std::pair{"percentile 97", by_percentile(97.0f)},
+          std::pair{"mse", by_mse}}) {
         const Clipped clipped = quantize(on, w.view(), q, ToNearest{}, how);
         const ErrorReport report = quantization_error(on, w.view(), q);
-        std::printf("%-16s %s (%zu clipped)\n", name, to_string(report).c_str(),
-                    clipped.saturated);
+        std::printf("%-16s %s (%zu clipped)\n", name, to_string(report).c_str(), clipped.saturated);
     }
     // [calibration]
 

@@ -31,9 +31,10 @@ Tensor<float> numbers(std::size_t rows, std::size_t cols, Shape_ kind, double si
     Random random(seed);
     for (std::size_t r = 0; r < rows; ++r)
         for (std::size_t k = 0; k < cols; ++k)
-            t(r, k) = static_cast<float>(size * (kind == Shape_::normal    ? test::normal(random)
-                                                 : kind == Shape_::student ? test::student(random)
-                                                                           : random.uniform() - 0.3));
+            t(r, k) =
+                static_cast<float>(size * (kind == Shape_::normal    ? test::normal(random)
+                                           : kind == Shape_::student ? test::student(random)
+                                                                     : random.uniform() - 0.3));
     return t;
 }
 
@@ -155,7 +156,8 @@ TEST_CASE_TEMPLATE("searching is strictly better on normal and on heavy-tailed w
         CAPTURE(to_string(spec_of<F>()));
         CAPTURE(absmax / mse);
         CHECK(mse < absmax);
-        if (bits_v<value_of<F>> <= 4 && is_integer_value<value_of<F>> && !format_traits<F>::has_offset)
+        if (bits_v<value_of<F>> <= 4 && is_integer_value<value_of<F>> &&
+            !format_traits<F>::has_offset)
             CHECK(mse < 0.8 * absmax);
     }
 }
@@ -178,7 +180,8 @@ TEST_CASE("percentile: the exact nearest rank of the magnitudes") {
     // The scale covers the percentile, and what lies above is clipped and counted.
     Host on(1);
     Tensor<float> w({1, 200});
-    for (std::size_t k = 0; k < 200; ++k) w(0, k) = static_cast<float>(k + 1) * (k % 2 ? 1.0f : -1.0f);
+    for (std::size_t k = 0; k < 200; ++k)
+        w(0, k) = static_cast<float>(k + 1) * (k % 2 ? 1.0f : -1.0f);
     Matrix<PerRow<Int8Value, float>> q(1, 200);
     const Clipped clipped = quantize(on, w.view(), q, ToNearest{}, by_percentile(90.0f));
     CHECK(q.scale(0, 0) == 180.0f / 127.0f);
@@ -237,7 +240,8 @@ TEST_CASE_TEMPLATE("magnitudes at both ends of float", F, EVERY_FORMAT) {
                                                      static_cast<double>(q(r, k))));
                 }
             // A scale of 32 bits or E8M0 follows the numbers anywhere; smaller ones end somewhere.
-            if (std::is_same_v<S, float> && size > 1e-37 && how.method == Calibration::Method::absmax)
+            if (std::is_same_v<S, float> && size > 1e-37 &&
+                how.method == Calibration::Method::absmax)
                 CHECK(error <= most / 3);
             if (size < 1e-8)
                 CHECK(error <= most * 1.01 + (std::is_same_v<S, fp8_e4m3> ? 4e-3 : 1e-38));
@@ -270,7 +274,8 @@ TEST_CASE_TEMPLATE("NaN becomes zero, infinity the end of the range, and both ar
                 CHECK(std::isfinite(q(r, k)));
                 if (r != 1 || (k != 5 && k != 40 && k != 95)) CHECK(q(r, k) == clean(r, k));
             }
-        const float step = std::abs(q.scale(1, 5)) * static_cast<float>(half_step<value_of<F>>(0.0));
+        const float step =
+            std::abs(q.scale(1, 5)) * static_cast<float>(half_step<value_of<F>>(0.0));
         CHECK(std::abs(q(1, 5)) <= (format_traits<F>::has_offset ? 2 * step + 1e-4f : 0.0f));
         if (bits_v<value_of<F>> <= 8) {
             const auto high = decode(value_traits<value_of<F>>::highest());
@@ -282,15 +287,17 @@ TEST_CASE_TEMPLATE("NaN becomes zero, infinity the end of the range, and both ar
         }
         // Nothing but NaN and infinity in a row: zeros.
         Tensor<float> none({1, 96});
-        for (std::size_t k = 0; k < 96; ++k) none(0, k) = k % 3 == 0 ? nan : k % 3 == 1 ? inf : -inf;
+        for (std::size_t k = 0; k < 96; ++k)
+            none(0, k) = k % 3 == 0 ? nan : k % 3 == 1 ? inf : -inf;
         Matrix<F> empty(1, 96);
         CHECK(quantize(on, none.view(), empty, ToNearest{}, how).nan == 32);
         for (std::size_t k = 0; k < 96; k += 3) CHECK(empty(0, k) == 0.0f);
     }
 }
 
-TEST_CASE_TEMPLATE("bare values store what their encode makes of a number", V, float, half, bfloat16,
-                   fp8_e4m3, fp8_e5m2, fp4_e2m1, Nf4, Int8Value, Int4Value, Int2Value, Ternary) {
+TEST_CASE_TEMPLATE("bare values store what their encode makes of a number", V, float, half,
+                   bfloat16, fp8_e4m3, fp8_e5m2, fp4_e2m1, Nf4, Int8Value, Int4Value, Int2Value,
+                   Ternary) {
     Host on(1);
     auto w = numbers(2, 70, Shape_::student, 3.0);
     w(0, 3) = std::numeric_limits<float>::quiet_NaN();
@@ -361,7 +368,8 @@ TEST_CASE_TEMPLATE("rows: any width, any source, padding stays zero", F, EVERY_F
                 wrong += std::abs(out(r, k) - q(r, k)) > 1e-6f * std::abs(q(r, k));
                 wrong += larger(r, k + 3) != out(r, k);
             }
-            for (std::size_t k = cols; k < out.stride(); ++k) wrong += out.data()[r * out.stride() + k] != 0;
+            for (std::size_t k = cols; k < out.stride(); ++k)
+                wrong += out.data()[r * out.stride() + k] != 0;
             wrong += larger(r, 2) != 99.0f || larger(r, cols + 3) != 99.0f;
         }
         CHECK(wrong == 0);
@@ -427,7 +435,8 @@ TEST_CASE("bad shapes, groups and percentiles are refused by name") {
                          Error);
     Tensor<float> out({3, 64});
     CHECK_THROWS_WITH_AS(dequantize(on, q, out.view()),
-                         "nibble: dequantize from int4-g32: a matrix of [4, 64] into [3, 64]", Error);
+                         "nibble: dequantize from int4-g32: a matrix of [4, 64] into [3, 64]",
+                         Error);
     CHECK_THROWS_AS(static_cast<void>(quantize<Grouped<Int4Value, 64>>(on, w.view())), Error);
     CHECK(quantize<Grouped<Int4Value, 32>>(on, w.view()).rows() == 4);
     Matrix<PerRow<Int8Value>> p(4, 96);

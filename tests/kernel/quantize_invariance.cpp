@@ -23,9 +23,10 @@ bool same_bytes(const Matrix<F>& a, const Matrix<F>& b) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("results depend neither on threads nor on the instruction set", F, PerTensor<fp8_e4m3>,
-                   Grouped<Int4Value, 32>, Grouped<Int8Value, 24>, PerTensor<Int4Value, half, Offset::stored>,
-                   Grouped<fp4_e2m1, 32, E8M0>, Grouped<Nf4, 64, float>, Grouped<Ternary, 32>, bfloat16) {
+TEST_CASE_TEMPLATE("results depend neither on threads nor on the instruction set", F,
+                   PerTensor<fp8_e4m3>, Grouped<Int4Value, 32>, Grouped<Int8Value, 24>,
+                   PerTensor<Int4Value, half, Offset::stored>, Grouped<fp4_e2m1, 32, E8M0>,
+                   Grouped<Nf4, 64, float>, Grouped<Ternary, 32>, bfloat16) {
     Tensor<float> w({67, 960});
     Random random(1);
     for (std::size_t r = 0; r < 67; ++r)
@@ -59,4 +60,3 @@ TEST_CASE_TEMPLATE("results depend neither on threads nor on the instruction set
     quantize(on, w.view(), b, ToNearest{}, by_absmax);
     if (bits_v<value_of<F>> < 32) CHECK_FALSE(same_bytes(a, b));
 }
-

@@ -154,7 +154,8 @@ template <NeuralValue V, ScaleValue S, bool HasOffset>
     if constexpr (!HasOffset) {
         return {covering_scale<V, S>(range.magnitude()), 0.0f};
     } else {
-        const float low = reach<V>(value_traits<V>::lowest()), high = reach<V>(value_traits<V>::highest());
+        const float low = reach<V>(value_traits<V>::lowest()),
+                    high = reach<V>(value_traits<V>::highest());
         // Halves, because the difference of the ends may be more than a float holds.
         const float step = (range.high / 2 - range.low / 2) / ((high - low) / 2);
         const float offset = stored_number<S>(range.low - low * step);
@@ -168,7 +169,7 @@ template <NeuralValue V, ScaleValue S, bool HasOffset>
 template <NeuralValue V, ScaleValue S, bool HasOffset, class Error, class Fits>
 [[nodiscard]] Affine search_scale(Range range, std::size_t n, Error&& error_at, Fits&& fit_at) {
     Affine best = covering<V, S, HasOffset>(range);
-    if (range.magnitude() == 0.0f || best.scale == 0.0f || bits_v<V> > 8) return best;
+    if (range.magnitude() == 0.0f || best.scale == 0.0f || bits_v < V >> 8) return best;
     const auto error = [&](Affine a) {
         return error_at(a) * static_cast<double>(a.scale) * static_cast<double>(a.scale);
     };
@@ -195,10 +196,11 @@ template <NeuralValue V, ScaleValue S, bool HasOffset, class Error, class Fits>
         Affine next;
         if constexpr (HasOffset) {
             const float middle = range.low / 2 + range.high / 2;
-            next = covering<V, S, true>({middle + (range.low - middle) * ratio,
-                                         middle + (range.high - middle) * ratio});
+            next = covering<V, S, true>(
+                {middle + (range.low - middle) * ratio, middle + (range.high - middle) * ratio});
         } else {
-            next.scale = stored_scale<S>(sign * range.magnitude() * ratio / (lopsided ? -low : high));
+            next.scale =
+                stored_scale<S>(sign * range.magnitude() * ratio / (lopsided ? -low : high));
         }
         if (next.scale == last.scale && next.offset == last.offset) continue;
         last = next;
@@ -215,7 +217,8 @@ template <NeuralValue V, ScaleValue S, bool HasOffset, class Error, class Fits>
             const double shift = (fit.y - slope * fit.q) / count;
             next.offset = stored_number<S>(
                 static_cast<float>(best.offset + shift * static_cast<double>(best.scale)));
-            next.scale = stored_scale<S>(static_cast<float>(slope * static_cast<double>(best.scale)));
+            next.scale =
+                stored_scale<S>(static_cast<float>(slope * static_cast<double>(best.scale)));
         } else {
             if (!(fit.qq > 0)) break;
             next.scale = stored_scale<S>(

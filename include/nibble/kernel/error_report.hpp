@@ -90,7 +90,8 @@ template <class A, Format F, class Memory>
     }
     if (report.count != 0) report.mse = squared / static_cast<double>(report.count);
     if (q.size() != 0)
-        report.bits_per_weight = 8.0 * static_cast<double>(q.bytes()) / static_cast<double>(q.size());
+        report.bits_per_weight =
+            8.0 * static_cast<double>(q.bytes()) / static_cast<double>(q.size());
     if (squared > 0) report.sqnr_db = 10 * std::log10(signal / squared);
     else if (signal > 0) report.sqnr_db = std::numeric_limits<double>::infinity();
     width = std::sqrt(report.mse) / 4;
@@ -103,8 +104,7 @@ template <class A, Format F, class Memory>
         ++row.histogram[static_cast<std::size_t>(at + middle + 0.5)];
     });
     for (const RowErrors& row : rows)
-        for (std::size_t i = 0; i < ErrorReport::bins; ++i)
-            report.histogram[i] += row.histogram[i];
+        for (std::size_t i = 0; i < ErrorReport::bins; ++i) report.histogram[i] += row.histogram[i];
     return report;
 }
 

@@ -57,10 +57,12 @@ template <NeuralValue V, ScaleValue S, bool HasOffset, class A>
         return search_scale<V, S, HasOffset>(
             range, count,
             [&](Affine a) {
-                return sum(double{}, [&](const float* x) { return error_of<V, HasOffset, A>(x, w.cols, a); });
+                return sum(double{},
+                           [&](const float* x) { return error_of<V, HasOffset, A>(x, w.cols, a); });
             },
             [&](Affine a) {
-                return sum(Fit{}, [&](const float* x) { return fit_of<V, HasOffset, A>(x, w.cols, a); });
+                return sum(Fit{},
+                           [&](const float* x) { return fit_of<V, HasOffset, A>(x, w.cols, a); });
             });
     }
     if (how.method == Calibration::Method::percentile)
@@ -73,8 +75,8 @@ template <NeuralValue V, ScaleValue S, bool HasOffset, class A>
 /// Stores all of w in q, which has its shape already, and returns how many numbers were clipped or
 /// NaN. A group that does not divide the row is q's to have fitted (see Matrix).
 template <class A, Format F, class Memory, class Rounding = ToNearest>
-Clipped quantize(BasicHost<A>& on, View<const float> w, Matrix<F, Memory>& q, Rounding rounding = {},
-                 Calibration how = default_calibration<F>()) {
+Clipped quantize(BasicHost<A>& on, View<const float> w, Matrix<F, Memory>& q,
+                 Rounding rounding = {}, Calibration how = default_calibration<F>()) {
     if (w.rows != q.rows() || w.cols != q.cols())
         fail("quantize to " + to_string(q.spec()) + ": numbers of " +
              to_string(Shape{w.rows, w.cols}) + " for a matrix of " + to_string(q.shape()));

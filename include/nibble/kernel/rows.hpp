@@ -27,8 +27,8 @@ struct RunScales {
 
 /// One number for each lane from one for each run; element i of a piece is the first lane's.
 template <class A>
-[[nodiscard]] NIBBLE_INLINE Batch<float, A> spread(const float* each, std::size_t i, std::size_t run,
-                                                   std::size_t runs) noexcept {
+[[nodiscard]] NIBBLE_INLINE Batch<float, A> spread(const float* each, std::size_t i,
+                                                   std::size_t run, std::size_t runs) noexcept {
     using B = Batch<float, A>;
     const std::size_t first = i / run;
     if (first * run + run >= i + B::lanes || first + 1 >= runs) return B(each[first]);
@@ -110,9 +110,10 @@ void load_row(const Matrix<F, Memory>& w, std::size_t r, float* out) noexcept {
 /// Encodes n elements of a row from `first` on, counting what clips; writes whole registers. With
 /// scales all n numbers must be finite.
 template <NeuralValue V, bool Scaled, bool HasOffset, class A, class Rounding>
-NIBBLE_INLINE Clipped encode_piece(unit_t<V>* row, const float* in, std::size_t first, std::size_t n,
-                                   const RunScales& by, std::size_t run, std::size_t runs,
-                                   Rounding rounding, std::uint64_t base) noexcept {
+NIBBLE_INLINE Clipped encode_piece(unit_t<V>* row, const float* in, std::size_t first,
+                                   std::size_t n, const RunScales& by, std::size_t run,
+                                   std::size_t runs, Rounding rounding,
+                                   std::uint64_t base) noexcept {
     using B = Batch<float, A>;
     const B below(clip_limits<V>.low), above(clip_limits<V>.high), one(1.0f), zero(0.0f);
     B saturated(0.0f), nan(0.0f);
@@ -155,7 +156,8 @@ NIBBLE_INLINE Clipped encode_piece(unit_t<V>* row, const float* in, std::size_t 
         }
         store(i, B::load(from), inverse_at(i), offset);
     }
-    return {static_cast<std::size_t>(reduce_add(saturated)), static_cast<std::size_t>(reduce_add(nan))};
+    return {static_cast<std::size_t>(reduce_add(saturated)),
+            static_cast<std::size_t>(reduce_add(nan))};
 }
 
 /// Whether x is neither NaN nor infinite, without floating-point arithmetic.
