@@ -84,9 +84,13 @@ NIBBLE_INLINE void transpose8(Batch<float, A> (&r)[8]) noexcept {
 }  // namespace x86
 #endif
 
+/// As many registers as one has lanes. (Spelled out in a parameter, clang 14 takes it for a product.)
+template <class A>
+using RegisterSquare = Batch<float, A>[Batch<float, A>::lanes];
+
 /// r[i] lane j becomes r[j] lane i.
 template <class A>
-NIBBLE_INLINE void transpose(Batch<float, A> (&r)[Batch<float, A>::lanes]) noexcept {
+NIBBLE_INLINE void transpose(RegisterSquare<A>& r) noexcept {
 #if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
     if constexpr (is_avx512<A>) return x86::transpose16<A>(r);
     else if constexpr (is_avx<A>) return x86::transpose8<A>(r);
