@@ -9,7 +9,7 @@
 //     exp      1.1   0 where the result would be below the normal numbers (x < -87.336)
 //     expm1    1.8   log       1.1   (arguments below the normal numbers count as 0)
 //     tanh     2.6   sigmoid   2.6
-//     silu     2.6   gelu      3 + 2.1 |u|, u the argument of its exponential: e^-u takes over u's
+//     silu     2.6   gelu      3 + 2.6 |u|, u the argument of its exponential: e^-u takes over u's
 //                              rounding, so far below 0 the small results have fewer right digits
 //
 // NaN gives NaN everywhere, and infinities the limit. exp and friends reduce x = n ln 2 + r with n

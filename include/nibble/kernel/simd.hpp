@@ -170,11 +170,21 @@ struct Batch {
 
     /// a * b + c
     friend NIBBLE_INLINE Batch fma(Batch a, Batch b, Batch c) noexcept {
-        return {xsimd::fma(a.v, b.v, c.v)};
+#if defined(__AVX512F__)
+        // xsimd 8 leaves it to the compiler to fuse a multiplication and an addition on AVX-512;
+        // clang does not, and g++ only from -O2 on. The intrinsics are there with xsimd's headers.
+        if constexpr (is_float && lanes == 16) return Register(_mm512_fmadd_ps(a.v, b.v, c.v));
+        else
+#endif
+            return {xsimd::fma(a.v, b.v, c.v)};
     }
     /// c - a * b
     friend NIBBLE_INLINE Batch fnma(Batch a, Batch b, Batch c) noexcept {
-        return {xsimd::fnma(a.v, b.v, c.v)};
+#if defined(__AVX512F__)
+        if constexpr (is_float && lanes == 16) return Register(_mm512_fnmadd_ps(a.v, b.v, c.v));
+        else
+#endif
+            return {xsimd::fnma(a.v, b.v, c.v)};
     }
     /// The smaller of a and b; with a NaN among them, either one.
     friend NIBBLE_INLINE Batch min(Batch a, Batch b) noexcept { return {xsimd::min(a.v, b.v)}; }
