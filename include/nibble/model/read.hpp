@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSL-1.0
+// From a file's tensors to a model's parameters: what fits, and the copying of one.
+#pragma once
+
+#include <nibble/kernel/executor.hpp>
+#include <nibble/kernel/quantize.hpp>
+#include <nibble/layer/layer.hpp>
+#include <nibble/model/checkpoint.hpp>
+
+#include <cmath>
+
+namespace nibble::inline NIBBLE_ARCH {
+
+/// The text that describes a quantized tensor; nullptr for a plain one.
+[[nodiscard]] inline const std::string* description_of(const SafetensorsFile& file,
+                                                       const std::string& name) {
+    return file.metadata("nibble.tensor." + name);
+}
+
+/// The logical shape of a tensor of the file; empty when there is none of that name, or one without
+/// elements.
+[[nodiscard]] inline std::vector<std::uint64_t> file_shape(const SafetensorsFile& file,
+                                                           const std::string& name, bool transposed) {
+    const FileTensor* t = file.find(name);
+    if (t == nullptr) return {};
+    std::vector<std::uint64_t> shape = t->shape;
+    if (const std::string* text = description_of(file, name)) {
+        const StoredMatrix m = stored_matrix(file, name, *text);
+        shape = {m.rows, m.cols};
+    }
+    if (t->size() == 0) return {};  // such a shape may hold any number and no bytes
+    if (transposed && shape.size() == 2) std::swap(shape[0], shape[1]);
+    return shape;
+}
+
+/// True when numbers of that shape fill the parameter. A matrix takes any rank from 2 up whose first
+/// extent is its rows (convolution weights).
+template <class V, class Memory>
+[[nodiscard]] bool shape_fits(const Tensor<V, Memory>& t, std::span<const std::uint64_t> shape) {
+    if (shape.size() != t.shape().rank()) return false;
+    for (std::size_t i = 0; i < shape.size(); ++i)
+        if (shape[i] != t.shape()[i]) return false;
+    return true;
+}
+template <class F, class Memory>
+[[nodiscard]] bool shape_fits(const Matrix<F, Memory>& m, std::span<const std::uint64_t> shape) {
+    if (shape.size() < 2 || shape[0] != m.rows()) return false;
+    std::uint64_t cols = 1;
+    for (const std::uint64_t extent : shape.subspan(1))
+        if (!checked_multiply(cols, extent, cols)) return false;
+    return cols == m.cols();
+}
+
+/// Gives a parameter the shape of a file's tensor; none when the shape is empty.
+template <class V, class Memory>
+void take_shape(Tensor<V, Memory>& t, const std::vector<std::uint64_t>& s) {
+    const auto n = [&](std::size_t i) { return static_cast<std::size_t>(s[i]); };
+    switch (s.size()) {
+        case 1: t = Tensor<V, Memory>(Shape{n(0)}); break;
+        case 2: t = Tensor<V, Memory>(Shape{n(0), n(1)}); break;
+        case 3: t = Tensor<V, Memory>(Shape{n(0), n(1), n(2)}); break;
+        case 4: t = Tensor<V, Memory>(Shape{n(0), n(1), n(2), n(3)}); break;
+        default: break;
+    }
+}
+template <class F, class Memory>
+void take_shape(Matrix<F, Memory>& m, const std::vector<std::uint64_t>& s) {
+    if (s.size() < 2) return;
+    std::size_t cols = 1;
+    for (std::size_t i = 1; i < s.size(); ++i) cols *= static_cast<std::size_t>(s[i]);
+    m = Matrix<F, Memory>(static_cast<std::size_t>(s[0]), cols);
+}
+
+/// Collects what keeps a file from filling a model, one list for each kind, and raises them.
+class Mismatches {
+public:
+    explicit Mismatches(const SafetensorsFile& file) : file_(file) {}
+
+    template <class Parameter>
+    void check(const std::string& name, const Parameter& parameter, bool transposed) {
+        const FileTensor* t = file_.find(name);
+        if (t == nullptr) return missing_.push_back(name);
+        used_.push_back(name);
+        if (const std::string* text = description_of(file_, name)) {
+            expect_canonical(stored_matrix(file_, name, *text),
+                             file_.name() + ": tensor " + in_quotes(name));
+            used_.push_back(name + ".scales");
+            used_.push_back(name + ".offsets");
+        } else if (!is_float(t->dtype)) {
+            types_.push_back(name + " is " + std::string(name_of(t->dtype)));
+        }
+        const std::vector<std::uint64_t> shape = file_shape(file_, name, transposed);
+        if (!shape_fits(parameter, shape))
+            shapes_.push_back(name + " is " + to_string(shape) + (transposed ? " transposed" : "") +
+                              ", the model's is " + to_string(parameter.shape()));
+    }
+
+    /// Fails when anything was found, or when the file has tensors that no parameter took.
+    void raise(bool (*ignored)(const std::string&)) {
+        std::sort(used_.begin(), used_.end());
+        std::vector<std::string> extra;
+        for (const FileTensor& t : file_.tensors())
+            if (!std::binary_search(used_.begin(), used_.end(), t.name) &&
+                !(ignored != nullptr && ignored(t.name)))
+                extra.push_back(t.name);
+        std::string text;
+        const auto list = [&](const std::vector<std::string>& names, const char* what) {
+            if (names.empty()) return;
+            text += (text.empty() ? " " : "; ") + std::to_string(names.size()) + what;
+            for (std::size_t i = 0; i < names.size() && i < 8; ++i)
+                text += (i == 0 ? "" : ", ") + names[i].substr(0, 200);
+            if (names.size() > 8) text += " and " + std::to_string(names.size() - 8) + " more";
+        };
+        list(missing_, " parameters missing from the file: ");
+        list(extra, " tensors that the model does not have: ");
+        list(shapes_, " of the wrong shape: ");
+        list(types_, " of a type that is no floating-point number: ");
+        if (!text.empty()) fail("load " + file_.name() + ":" + text);
+    }
+
+private:
+    const SafetensorsFile& file_;
+    std::vector<std::string> missing_, used_, shapes_, types_;
+};
+
+/// n values of V from their little-endian bytes.
+template <class V>
+void copy_values(const std::byte* from, std::size_t n, V* to) {
+    if constexpr (sizeof(V) == 1 || std::endian::native == std::endian::little) {
+        if (n != 0) std::memcpy(to, from, n * sizeof(V));
+    } else {
+        using Bits = std::conditional_t<sizeof(V) == 2, std::uint16_t,
+                                        std::conditional_t<sizeof(V) == 4, std::uint32_t, std::uint64_t>>;
+        for (std::size_t i = 0; i < n; ++i)
+            to[i] = std::bit_cast<V>(load_little<Bits>(from + i * sizeof(V)));
+    }
+}
+
+/// The numbers of a tensor of the file as `rows` rows, the shape already checked.
+template <class On>
+[[nodiscard]] Tensor<float> read_floats(On& on, const SafetensorsFile& file, const FileTensor& t,
+                                        Shape shape, bool transposed) {
+    const Shape stored = transposed ? Shape{shape.cols(), shape.rows()} : shape;
+    auto x = Tensor<float>(stored);
+    if (const std::string* text = description_of(file, t.name)) {
+        const StoredMatrix m = stored_matrix(file, t.name, *text);
+        on.parallel_for(x.rows(), 16, [&](std::size_t first, std::size_t end) {
+            std::vector<float> work;
+            for (std::size_t r = first; r < end; ++r) decode_row(m, r, x.row(r).units().data(), work);
+        });
+    } else {
+        const std::byte* bytes = file.bytes(t).data();
+        const std::size_t row_bytes = x.cols() * (bits_of(t.dtype) / 8);
+        on.parallel_for(x.rows(), 16, [&](std::size_t first, std::size_t end) {
+            for (std::size_t r = first; r < end; ++r)
+                static_cast<void>(to_floats(t.dtype, bytes + r * row_bytes, x.cols(),
+                                            x.row(r).units().data()));
+        });
+    }
+    if (!transposed) return x;
+    auto y = Tensor<float>(shape);
+    on.parallel_for(y.rows(), 16, [&](std::size_t first, std::size_t end) {
+        for (std::size_t k = 0; k < y.cols(); ++k)
+            for (std::size_t r = first; r < end; ++r) y(r, k) = x(k, r);
+    });
+    return y;
+}
+
+/// Infinities and NaN in x.
+template <class On>
+[[nodiscard]] std::size_t count_not_finite(const On&, const Tensor<float>& x) {
+    std::size_t n = 0;
+    for (std::size_t r = 0; r < x.rows(); ++r)
+        for (const float v : x.row(r).units()) n += std::isfinite(v) ? 0u : 1u;
+    return n;
+}
+
+/// Fills a tensor from the file's.
+template <class On, class V, class Memory, class Report>
+void read_parameter(On& on, const SafetensorsFile& file, const std::string& name, bool transposed,
+                    Tensor<V, Memory>& to, Report& report) {
+    const FileTensor& t = file.at(name);
+    const auto x = read_floats(on, file, t, to.shape(), transposed);
+    report.not_finite += count_not_finite(on, x);
+    const bool same = t.dtype == dtype_of(kind_of<V>) && !transposed;
+    for (std::size_t r = 0; r < to.rows(); ++r) {
+        V* row = to.row(r).units().data();
+        if (same) {
+            copy_values(file.bytes(t).data() + r * to.cols() * sizeof(V), to.cols(), row);
+            continue;
+        }
+        for (std::size_t c = 0; c < to.cols(); ++c)
+            row[c] = encode<V>(static_cast<compute_t<V>>(x(r, c)), ToNearest{}, report.clipped);
+    }
+}
+
+/// Fills a matrix from the file's tensor or planes.
+template <class On, class F, class Memory, class Report>
+void read_parameter(On& on, const SafetensorsFile& file, const std::string& name, bool transposed,
+                    Matrix<F, Memory>& to, Report& report) {
+    using V = typename Matrix<F, Memory>::V;
+    const FileTensor& t = file.at(name);
+    const std::string* text = description_of(file, name);
+    constexpr QuantizationSpec spec = spec_of<F>();
+    const auto copy_codes = [&](std::span<const std::byte> codes, std::size_t row_bytes) {
+        for (std::size_t r = 0; r < to.rows(); ++r)
+            copy_values(codes.data() + r * row_bytes, row_bytes / sizeof(unit_t<V>),
+                        to.codes().row(r).units().data());
+    };
+    if (text != nullptr && !transposed) {
+        const StoredMatrix m = stored_matrix(file, name, *text);
+        if (m.spec.value == spec.value && m.scaled() == format_traits<F>::scaled &&
+            (!m.scaled() || (m.spec.scale == spec.scale && m.spec.symmetric == spec.symmetric &&
+                             m.run == to.run() && m.scale_stride == to.scale_stride()))) {
+            copy_codes(m.codes, m.row_bytes);
+            copy_values(m.scales.data(), to.scales().size(), to.scales().data());
+            copy_values(m.offsets.data(), to.offsets().size(), to.offsets().data());
+            return;
+        }
+    }
+    const auto x = read_floats(on, file, t, to.shape(), transposed);
+    report.not_finite += count_not_finite(on, x);
+    if (is_plain(spec) && text == nullptr && !transposed && t.dtype == dtype_of(spec.value))
+        copy_codes(file.bytes(t), to.cols() * sizeof(V));
+    else
+        report.clipped += quantize(on, x.view(), to);
+}
+
+}  // namespace nibble
