@@ -17,6 +17,20 @@ struct MlpConfig {
     std::size_t out = 0;  ///< 0: as many as in, as inside a transformer
     Activation activation = Activation::gelu;
     bool bias = true;
+
+    /// What a file keeps.
+    template <class F, class... C>
+    static void fields(F&& f, C&... c) {
+        f("in", c.in...);
+        f("hidden", c.hidden...);
+        f("out", c.out...);
+        f("activation", c.activation...);
+        f("bias", c.bias...);
+    }
+    [[nodiscard]] double weights() const {
+        return static_cast<double>(hidden) *
+               (static_cast<double>(in) + static_cast<double>(out != 0 ? out : in));
+    }
 };
 
 /// A hidden layer: [..., in] to [..., out]. A classifier by itself, or a transformer's MLP.
@@ -26,6 +40,7 @@ struct Mlp {
     using Activations = Tensor<float, Memory>;
     template <class Q>
     using rebind = Mlp<Q, On>;
+    static constexpr const char* name = "mlp";
 
     Linear<P, On> c_fc;
     Linear<P, On> c_proj;
@@ -42,6 +57,17 @@ struct Mlp {
     /// All zeros.
     explicit Mlp(MlpConfig c)
         : c_fc({c.in, c.hidden, c.bias}), c_proj({c.hidden, c.out != 0 ? c.out : c.in, c.bias}), config(c) {}
+    /// The sizes of a file by another writer, from shape_of(parameter); empty for what is not there.
+    template <class ShapeOf>
+    [[nodiscard]] static MlpConfig config_from_shapes(const ShapeOf& shape_of) {
+        const auto fc = shape_of("c_fc.weight"), proj = shape_of("c_proj.weight");
+        if (fc.size() != 2 || proj.size() != 2)
+            fail("Mlp: c_fc.weight and c_proj.weight are not two matrices");
+        return {.in = static_cast<std::size_t>(fc[1]),
+                .hidden = static_cast<std::size_t>(fc[0]),
+                .out = static_cast<std::size_t>(proj[0]),
+                .bias = !shape_of("c_fc.bias").empty()};
+    }
     /// Each Linear from its own draw.
     Mlp(MlpConfig c, Seed seed)
         : c_fc({c.in, c.hidden, c.bias}, seed.part(0)),
