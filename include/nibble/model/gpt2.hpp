@@ -180,8 +180,8 @@ struct Gpt2 {
                  std::to_string(length) + ", expected whole sequences of 1 to " +
                  std::to_string(config.context));
         auto x = wte.forward(on, tokens.ids, saved ? &saved->wte : nullptr);
-        const Tensor<std::int32_t, HostMemory> numbers = positions(batch, length);
-        auto p = wpe.forward(on, {numbers.data(), batch * length}, saved ? &saved->wpe : nullptr);
+        const auto numbers = positions(batch, length);
+        auto p = wpe.forward(on, numbers, saved ? &saved->wpe : nullptr);
         add_to(on, p.view(), x.view());
         x.reshape(Shape{batch, length, config.channels});
         if (saved != nullptr) saved->h.resize(h.size());
@@ -200,6 +200,32 @@ struct Gpt2 {
         dx.reshape(Shape{dx.rows(), dx.cols()});
         wpe.backward(on, saved.wpe, dx, gradient.wpe);
         wte.backward(on, saved.wte, dx, gradient.wte);
+    }
+
+    /// Empty key and value caches, one for each block.
+    [[nodiscard]] std::vector<Cache> make_cache() const {
+        std::vector<Cache> cache;
+        for (const auto& block : h) cache.push_back(block.attn.make_cache(config.context));
+        return cache;
+    }
+    /// One token at `position`: logits [1, vocabulary]; its keys and values join the cache.
+    [[nodiscard]] Activations decode(On& on, std::int32_t token, std::size_t position,
+                                     std::vector<Cache>& cache) const {
+        const auto number = static_cast<std::int32_t>(position);
+        auto x = wte.forward(on, {&token, 1});
+        auto p = wpe.forward(on, {&number, 1});
+        add_to(on, p.view(), x.view());
+        for (std::size_t i = 0; i < h.size(); ++i) x = h[i].decode(on, std::move(x), cache[i]);
+        return wte.project(on, ln_f.forward(on, std::move(x)));
+    }
+
+private:
+    /// 0 .. length - 1, batch times.
+    static std::vector<std::int32_t> positions(std::size_t batch, std::size_t length) {
+        std::vector<std::int32_t> numbers(batch * length);
+        for (std::size_t i = 0; i < numbers.size(); ++i)
+            numbers[i] = static_cast<std::int32_t>(i % length);
+        return numbers;
     }
 };
 

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSL-1.0
+// Text from a language model, a token at a time: a session with its key and value caches, sampling,
+// and a loop that streams.
+#pragma once
+
+#include <nibble/kernel/executor.hpp>
+#include <nibble/store/error.hpp>
+#include <nibble/store/tensor.hpp>
+#include <nibble/value/rounding.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace nibble::inline NIBBLE_ARCH {
+
+/// One conversation with a model: what it has read so far, as keys and values. The model is held by
+/// reference. Model has `config.context`, `make_cache()` and `decode(on, token, position, cache)`.
+template <class Model, class On = Host>
+class Session {
+public:
+    explicit Session(const Model& model) : model_(&model), cache_(model.make_cache()) {}
+
+    /// Reads one token; the logits [1, vocabulary] of what follows it. Fails when the context is full.
+    [[nodiscard]] Tensor<float> feed(On& on, std::int32_t token) {
+        if (position_ >= context())
+            fail("Session: the context of " + std::to_string(context()) +
+                 " tokens is full; reset() and feed its last part again");
+        return model_->decode(on, token, position_++, cache_);
+    }
+    /// Forgets everything read.
+    void reset() {
+        cache_ = model_->make_cache();
+        position_ = 0;
+    }
+    /// Tokens read since the start or the last reset.
+    [[nodiscard]] std::size_t position() const noexcept { return position_; }
+    [[nodiscard]] std::size_t context() const noexcept { return model_->config.context; }
+    /// Bytes of the key and value caches.
+    [[nodiscard]] std::size_t bytes() const {
+        std::size_t n = 0;
+        for (const auto& layer : cache_) n += layer.bytes();
+        return n;
+    }
+
+private:
+    const Model* model_;
+    decltype(std::declval<const Model&>().make_cache()) cache_;
+    std::size_t position_ = 0;
+};
+
+/// How the next token is chosen.
+struct Sampling {
+    std::size_t tokens = 128;   ///< how many to make
+    float temperature = 0.0f;   ///< 0: always the likeliest (greedy)
+    std::size_t top_k = 0;      ///< only the k likeliest; 0: all
+    float top_p = 1.0f;         ///< only the likeliest that together reach this probability
+    std::uint64_t seed = 0;     ///< equal seeds give equal text
+};
+
+/// The index of the largest element, the first of equals; 0 for an empty span.
+[[nodiscard]] inline std::size_t argmax(std::span<const float> x) noexcept {
+    return x.empty() ? 0
+                     : static_cast<std::size_t>(std::max_element(x.begin(), x.end()) - x.begin());
+}
+/// The index of the largest element of a one-row tensor.
+[[nodiscard]] inline std::size_t argmax(const Tensor<float>& x) noexcept {
+    return argmax(std::span<const float>(x.data(), x.cols()));
+}
+
+/// A token drawn from logits as `how` says.
+[[nodiscard]] inline std::int32_t sample(std::span<const float> logits, const Sampling& how,
+                                         Random& random) {
+    if (!(how.temperature > 0)) return static_cast<std::int32_t>(argmax(logits));
+    std::vector<std::pair<float, std::int32_t>> best(logits.size());
+    for (std::size_t i = 0; i < logits.size(); ++i)
+        best[i] = {logits[i], static_cast<std::int32_t>(i)};
+    // Ties keep the order of the vocabulary, so equal logits give equal text everywhere.
+    std::sort(best.begin(), best.end(), [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
+    if (how.top_k != 0 && how.top_k < best.size()) best.resize(how.top_k);
+    double total = 0;
+    std::vector<double> share(best.size());
+    for (std::size_t i = 0; i < best.size(); ++i)
+        total += share[i] = std::exp((static_cast<double>(best[i].first) - static_cast<double>(best[0].first)) /
+                                     static_cast<double>(how.temperature));
+    double kept = 0;
+    std::size_t count = 0;
+    while (count < best.size() && (count == 0 || kept < static_cast<double>(how.top_p) * total))
+        kept += share[count++];
+    double at = random.uniform() * kept;
+    for (std::size_t i = 0; i + 1 < count; ++i) {
+        if (at < share[i]) return best[i].second;
+        at -= share[i];
+    }
+    return best[count - 1].second;
+}
+
+/// Reads `prompt`, then makes tokens and hands each to on_token(token); stops early when that returns
+/// false. When the context is full the session starts again from its last half, so text may be longer
+/// than the context. Returns how many tokens were made.
+template <class On, class Model, class OnToken>
+std::size_t generate(On& on, Session<Model, On>& session, std::span<const std::int32_t> prompt,
+                     const Sampling& how, OnToken&& on_token) {
+    if (prompt.empty()) fail("generate: the prompt is empty, expected at least one token");
+    std::vector<std::int32_t> text;
+    const auto read = [&](std::int32_t token) {
+        if (session.position() == session.context()) {
+            session.reset();
+            for (std::size_t i = text.size() - session.context() / 2; i < text.size(); ++i)
+                static_cast<void>(session.feed(on, text[i]));
+        }
+        text.push_back(token);
+        return session.feed(on, token);
+    };
+    Tensor<float> logits;
+    for (const std::int32_t token : prompt) logits = read(token);
+    Random random(how.seed);
+    std::size_t made = 0;
+    while (made < how.tokens) {
+        const std::int32_t token = sample({logits.data(), logits.cols()}, how, random);
+        ++made;
+        if (!on_token(token) || made == how.tokens) break;
+        logits = read(token);
+    }
+    return made;
+}
+
+}  // namespace nibble
