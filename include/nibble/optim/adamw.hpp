@@ -59,8 +59,8 @@ public:
     static constexpr bool has_master = !std::is_same_v<Master, NoMaster>;
 
     /// The master copy, when there is one, starts from the weights that `net` holds.
-    explicit BasicAdamW(const Net& net, AdamWOptions options = {})
-        : options(options), first_(zeros_like<Moment>(net)), root_(zeros_like<Moment>(net)) {
+    explicit BasicAdamW(const Net& net, AdamWOptions chosen = {})
+        : options(chosen), first_(zeros_like<Moment>(net)), root_(zeros_like<Moment>(net)) {
         if constexpr (has_master) {
             master_ = zeros_like<rebind_t<Net, Master>>(net);
             for_each_parameter(
@@ -70,9 +70,9 @@ public:
     }
     /// With a master copy taken from `exact`, the weights before they were quantized.
     template <class Exact>
-    BasicAdamW(const Net& net, const Exact& exact, AdamWOptions options)
-        requires has_master
-        : BasicAdamW(net, options) {
+        requires(!std::is_same_v<Master, NoMaster>)
+    BasicAdamW(const Net& net, const Exact& exact, AdamWOptions chosen)
+        : BasicAdamW(net, chosen) {
         for_each_parameter(
             [](const std::string&, auto& to, const auto& from) { copy_parameter(to, from); },
             master_, exact);

@@ -24,8 +24,8 @@ struct SgdOptions {
 template <class Net, Format Velocity = float>
 class BasicSgd {
 public:
-    explicit BasicSgd(const Net& net, SgdOptions options = {})
-        : options(options), velocity_(zeros_like<rebind_t<Net, Velocity>>(net)) {}
+    explicit BasicSgd(const Net& net, SgdOptions chosen = {})
+        : options(chosen), velocity_(zeros_like<rebind_t<Net, Velocity>>(net)) {}
 
     SgdOptions options;  ///< may change between steps
 

@@ -18,14 +18,14 @@ struct TrainerOptions {
 template <class On, class Net, class Optimizer, class Loss>
 class Trainer {
 public:
-    Trainer(On& on, Net& net, Optimizer& optimizer, Loss loss, TrainerOptions options = {})
-        : options(options),
+    Trainer(On& on, Net& net, Optimizer& optimizer, Loss loss, TrainerOptions chosen = {})
+        : options(chosen),
           on_(&on),
           net_(&net),
           optimizer_(&optimizer),
           loss_(loss),
           gradient_(zeros_like<rebind_t<Net, float>>(net)) {
-        if (options.accumulate == 0) fail("Trainer: accumulate is 0, expected at least 1");
+        if (chosen.accumulate == 0) fail("Trainer: accumulate is 0, expected at least 1");
     }
 
     TrainerOptions options;
