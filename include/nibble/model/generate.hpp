@@ -17,27 +17,35 @@
 namespace nibble::inline NIBBLE_ARCH {
 
 /// One conversation with a model: what it has read so far, as keys and values. The model is held by
-/// reference. Model has `config.context`, `make_cache()` and `decode(on, token, position, cache)`.
+/// reference. Model has `config.context`, `make_cache()` and `forward(on, ids, cache)`.
 template <class Model, class On = Host>
 class Session {
 public:
     explicit Session(const Model& model) : model_(&model), cache_(model.make_cache()) {}
 
-    /// Reads one token; the logits [1, vocabulary] of what follows it. Fails when the context is full.
-    [[nodiscard]] Tensor<float> feed(On& on, std::int32_t token) {
-        if (position_ >= context())
-            fail("Session: the context of " + std::to_string(context()) +
-                 " tokens is full; reset() and feed its last part again");
-        return model_->decode(on, token, position_++, cache_);
+    /// Reads tokens; the logits [tokens, vocabulary] of what follows each. Fails when they are more
+    /// than room().
+    [[nodiscard]] Tensor<float> feed(On& on, std::span<const std::int32_t> tokens) {
+        if (tokens.size() > room())
+            fail("Session: " + std::to_string(tokens.size()) + " tokens for a context of " +
+                 std::to_string(context()) + " that holds " + std::to_string(position_) +
+                 "; reset() and feed the last part again");
+        auto logits = model_->forward(on, tokens, cache_);
+        position_ += tokens.size();
+        return logits;
     }
-    /// Forgets everything read.
+    [[nodiscard]] Tensor<float> feed(On& on, std::int32_t token) {
+        return feed(on, std::span<const std::int32_t>(&token, 1));
+    }
+    /// Forgets everything read; the storage stays.
     void reset() {
-        cache_ = model_->make_cache();
+        for (auto& layer : cache_) layer.clear();
         position_ = 0;
     }
     /// Tokens read since the start or the last reset.
     [[nodiscard]] std::size_t position() const noexcept { return position_; }
     [[nodiscard]] std::size_t context() const noexcept { return model_->config.context; }
+    [[nodiscard]] std::size_t room() const noexcept { return context() - position_; }
     /// Bytes of the key and value caches.
     [[nodiscard]] std::size_t bytes() const {
         std::size_t n = 0;
@@ -106,25 +114,24 @@ template <class On, class Model, class OnToken>
 std::size_t generate(On& on, Session<Model, On>& session, std::span<const std::int32_t> prompt,
                      const Sampling& how, OnToken&& on_token) {
     if (prompt.empty()) fail("generate: the prompt is empty, expected at least one token");
-    std::vector<std::int32_t> text;
-    const auto read = [&](std::int32_t token) {
-        if (session.position() == session.context()) {
+    // What the session cannot take goes; it starts again from the last half of a context.
+    std::vector<std::int32_t> text(prompt.begin(), prompt.end());
+    const auto read = [&](std::size_t fresh) {
+        if (fresh > session.room()) {
             session.reset();
-            for (std::size_t i = text.size() - session.context() / 2; i < text.size(); ++i)
-                static_cast<void>(session.feed(on, text[i]));
+            fresh = std::min(text.size(), std::max<std::size_t>(session.context() / 2, 1));
         }
-        text.push_back(token);
-        return session.feed(on, token);
+        return session.feed(on, std::span(text).last(fresh));
     };
-    Tensor<float> logits;
-    for (const std::int32_t token : prompt) logits = read(token);
+    Tensor<float> logits = read(text.size());
     Random random(how.seed);
     std::size_t made = 0;
     while (made < how.tokens) {
-        const std::int32_t token = sample({logits.data(), logits.cols()}, how, random);
+        const std::int32_t token = sample({std::as_const(logits).view().row(logits.rows() - 1), logits.cols()}, how, random);
         ++made;
         if (!on_token(token) || made == how.tokens) break;
-        logits = read(token);
+        text.push_back(token);
+        logits = read(1);
     }
     return made;
 }

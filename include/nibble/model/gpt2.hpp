@@ -65,11 +65,11 @@ struct Gpt2Block {
     };
 
     Gpt2Block() = default;
-    /// c_proj's draws are `residual` wide, all others 0.02.
-    Gpt2Block(const Gpt2Config& c)
-        : ln_1({.width = c.channels}),
-          attn({.channels = c.channels, .heads = c.heads}),
-          ln_2({.width = c.channels}),
+    /// Gains 1, everything else 0.
+    explicit Gpt2Block(const Gpt2Config& c)
+        : ln_1(NormConfig{.width = c.channels}),
+          attn(AttentionConfig{.channels = c.channels, .heads = c.heads}),
+          ln_2(NormConfig{.width = c.channels}),
           mlp(MlpConfig{.in = c.channels, .hidden = 4 * c.channels}) {}
 
     template <class F, class... L>
@@ -102,23 +102,24 @@ struct Gpt2Block {
         return dy;
     }
 
-    /// One new position: x [1, channels], keys and values added to the cache.
-    template <class Cache>
-    [[nodiscard]] Activations decode(On& on, Activations x, Cache& cache) const {
-        auto a = attn.decode(on, ln_1.forward(on, x), cache);
+    /// x [time, channels] continues the sequence in the cache.
+    [[nodiscard]] Activations forward(On& on, Activations x,
+                                      typename Attention<attention_t<P>, On>::Cache& cache) const {
+        const auto a = attn.forward(on, ln_1.forward(on, x), cache);
         add_to(on, a.view(), x.view());
-        auto m = mlp.forward(on, ln_2.forward(on, x));
+        const auto m = mlp.forward(on, ln_2.forward(on, x));
         add_to(on, m.view(), x.view());
         return x;
     }
 };
 
+/// The model: P is its precision, On where it runs.
 template <class P, class On = Host>
 struct Gpt2 {
     static_assert(Precision<P>, "P must be a format, Mixed<...> or PerComponent<...>");
     using Memory = typename On::Memory;
     using Activations = Tensor<float, Memory>;
-    using Cache = KvCache<cache_t<attention_t<P>>, Memory>;
+    using Cache = typename Attention<attention_t<P>, On>::Cache;
     template <class Q>
     using rebind = Gpt2<Q, On>;
 
@@ -140,10 +141,10 @@ struct Gpt2 {
     Gpt2() = default;
     /// Gains 1, everything else 0. Fails when heads do not divide channels.
     explicit Gpt2(const Gpt2Config& c)
-        : wte({c.vocabulary, c.channels}),
-          wpe({c.context, c.channels}),
+        : wte(EmbeddingConfig{c.vocabulary, c.channels}),
+          wpe(EmbeddingConfig{c.context, c.channels}),
           h(c.layers, Gpt2Block<P, On>(c)),
-          ln_f({.width = c.channels}),
+          ln_f(NormConfig{.width = c.channels}),
           config(c) {}
     /// GPT-2's initialisation: normal numbers of deviation 0.02, 0.02 / sqrt(2 layers) for the two
     /// projections onto the residual path; biases 0. One stream in the order wte, wpe, then each
@@ -205,26 +206,30 @@ struct Gpt2 {
     /// Empty key and value caches, one for each block.
     [[nodiscard]] std::vector<Cache> make_cache() const {
         std::vector<Cache> cache;
-        for (const auto& block : h) cache.push_back(block.attn.make_cache(config.context));
+        for (const auto& block : h) cache.push_back(block.attn.cache(config.context));
         return cache;
     }
-    /// One token at `position`: logits [1, vocabulary]; its keys and values join the cache.
-    [[nodiscard]] Activations decode(On& on, std::int32_t token, std::size_t position,
-                                     std::vector<Cache>& cache) const {
-        const auto number = static_cast<std::int32_t>(position);
-        auto x = wte.forward(on, {&token, 1});
-        auto p = wpe.forward(on, {&number, 1});
+    /// The tokens that follow those in the cache: logits [tokens, vocabulary].
+    [[nodiscard]] Activations forward(On& on, std::span<const std::int32_t> ids,
+                                      std::vector<Cache>& cache) const {
+        const std::size_t first = cache.empty() ? 0 : cache.front().length();
+        if (ids.empty() || first + ids.size() > config.context)
+            fail("Gpt2: " + std::to_string(ids.size()) + " ids after " + std::to_string(first) +
+                 ", expected 1 to " + std::to_string(config.context - first));
+        auto x = wte.forward(on, ids);
+        const auto p = wpe.forward(on, positions(1, ids.size(), first));
         add_to(on, p.view(), x.view());
-        for (std::size_t i = 0; i < h.size(); ++i) x = h[i].decode(on, std::move(x), cache[i]);
+        for (std::size_t i = 0; i < h.size(); ++i) x = h[i].forward(on, std::move(x), cache[i]);
         return wte.project(on, ln_f.forward(on, std::move(x)));
     }
 
 private:
-    /// 0 .. length - 1, batch times.
-    static std::vector<std::int32_t> positions(std::size_t batch, std::size_t length) {
+    /// first, ..., first + length - 1, batch times.
+    static std::vector<std::int32_t> positions(std::size_t batch, std::size_t length,
+                                               std::size_t first = 0) {
         std::vector<std::int32_t> numbers(batch * length);
         for (std::size_t i = 0; i < numbers.size(); ++i)
-            numbers[i] = static_cast<std::int32_t>(i % length);
+            numbers[i] = static_cast<std::int32_t>(first + i % length);
         return numbers;
     }
 };
