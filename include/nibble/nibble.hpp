@@ -8,16 +8,21 @@
 
 #include <nibble/layer/activation.hpp>
 #include <nibble/layer/attention.hpp>
+#include <nibble/layer/conv2d.hpp>
 #include <nibble/layer/dropout.hpp>
 #include <nibble/layer/embedding.hpp>
 #include <nibble/layer/linear.hpp>
 #include <nibble/layer/loss.hpp>
 #include <nibble/layer/mlp.hpp>
 #include <nibble/layer/norm.hpp>
+#include <nibble/layer/pool2d.hpp>
 #include <nibble/layer/residual.hpp>
 #include <nibble/layer/sequential.hpp>
+#include <nibble/layer/split_attention.hpp>
 #include <nibble/model/generate.hpp>
 #include <nibble/model/gpt2.hpp>
+#include <nibble/neuro/balanced.hpp>
+#include <nibble/neuro/compare.hpp>
 #include <nibble/optim/adamw.hpp>
 #include <nibble/optim/schedule.hpp>
 #include <nibble/optim/sgd.hpp>

@@ -4,6 +4,7 @@
 
 #include <nibble/kernel/codec.hpp>
 #include <nibble/quant/format.hpp>
+#include <nibble/value/clip_limits.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -68,33 +69,6 @@ template <NeuralValue V, ScaleValue S>
     const auto top = static_cast<compute_t<V>>(magnitude * inverse_scale(scale));
     return value_traits<V>::clips(top) ? larger_scale<S>(scale) : scale;
 }
-
-/// The smallest float above and the largest below the range at which V counts a value as clipped.
-template <NeuralValue V>
-struct ClipLimits {
-    float low = -std::numeric_limits<float>::infinity();
-    float high = std::numeric_limits<float>::infinity();
-
-    constexpr ClipLimits() noexcept {
-        if constexpr (bits_v<V> < 32) {
-            high = limit(1.0f);
-            low = -limit(-1.0f);
-        }
-    }
-
-private:
-    // Positive floats are ordered as their bits are: bisect between a number of V and infinity.
-    static constexpr float limit(float sign) noexcept {
-        std::uint32_t in = 0, out = 0x7F800000u;
-        while (out - in > 1) {
-            const std::uint32_t middle = in + (out - in) / 2;
-            (value_traits<V>::clips(sign * std::bit_cast<float>(middle)) ? out : in) = middle;
-        }
-        return std::bit_cast<float>(out);
-    }
-};
-template <NeuralValue V>
-inline constexpr ClipLimits<V> clip_limits{};
 
 /// The number of V nearest to each lane, saturating, as floats: what decoding the encoded lanes gives,
 /// but for ties in NF4 and the sign of zero. Values of 16 bits and more stay as they are.

@@ -9,6 +9,7 @@
 #include <nibble/kernel/shorts.hpp>
 #include <nibble/neuro/membrane.hpp>
 #include <nibble/store/span.hpp>
+#include <nibble/value/clip_limits.hpp>
 
 #include <array>
 #include <bit>
@@ -164,21 +165,6 @@ NIBBLE_INLINE std::uint64_t step_block(const Membrane<V>& m, unit_t<V>* units,
     }
 }
 
-/// The least magnitude that V clips, of positive and of negative numbers: found once, by bisection.
-template <class V>
-inline constexpr std::array<float, 2> clip_limits = [] {
-    std::array<float, 2> limits{};
-    for (std::uint32_t sign = 0; sign < 2; ++sign) {
-        std::uint32_t no = 0, yes = 0x7F800000u;  // infinity, which stands for never, too
-        while (yes - no > 1) {
-            const std::uint32_t middle = no + (yes - no) / 2;
-            (value_traits<V>::clips(std::bit_cast<float>(middle | sign << 31)) ? yes : no) = middle;
-        }
-        limits[sign] = std::bit_cast<float>(yes | sign << 31);
-    }
-    return limits;
-}();
-
 /// The same for types that compute in float (or double); the input is charges or a CodeBlock.
 template <class V, class A, class Rounding, class Input>
     requires(!integer_state<V>)
@@ -200,7 +186,7 @@ NIBBLE_INLINE std::uint64_t step_block(const Membrane<V>& m, unit_t<V>* units, I
             const auto fires = x >= threshold;
             fired |= mask_bits<A>(fires) << i;
             if constexpr (!std::is_same_v<V, float>)
-                cut |= mask_bits<A>((x >= B(clip_limits<V>[0])) | (x <= B(clip_limits<V>[1])))
+                cut |= mask_bits<A>((x >= B(clip_limits<V>.high)) | (x <= B(clip_limits<V>.low)))
                        << i;
             encode_lanes<V, A>(units, i, select(fires, reset, x), rounding, first);
         }
