@@ -47,6 +47,10 @@ double products(const Host& on) {
         Tensor<float> y(Shape{m, rows});
         matmul(on, copy, ramp(m), y);
         total += sum(on, y);
+        if constexpr (is_integer_value<typename M::V>) {
+            matmul_int8(on, copy, ramp(m), y);
+            total += sum(on, y);
+        }
     }
     return total;
 }
