@@ -40,6 +40,13 @@ TEST_CASE("view: rows and blocks are windows on the same elements") {
     CHECK(v.row_block(1, 2)(1, 3) == 23.0f);
     CHECK(v.col_block(2, 2)(3, 1) == 33.0f);
     CHECK(v.row_block(2, 2).col_block(1, 4)(0, 0) == 21.0f);
+    // Whose padding it is: a block of columns ends where its neighbour begins.
+    CHECK(v.wide());
+    CHECK(v.row_block(1, 2).wide());
+    CHECK(v.col_block(0, v.cols).wide());
+    CHECK_FALSE(v.col_block(0, v.cols - 1).wide());
+    CHECK_FALSE(v.col_block(1, v.cols - 1).wide());
+    CHECK_FALSE(View<const float>(v.col_block(0, 1)).wide());
     v(2, 2) = -1.0f;
     CHECK(t(2, 2) == -1.0f);
     const View<const float> read = v;
