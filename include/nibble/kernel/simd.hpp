@@ -253,9 +253,9 @@ struct Batch {
         const T low = top[0] > top[1] ? top[0] : top[1], high = top[2] > top[3] ? top[2] : top[3];
         return low > high ? low : high;
 #else
-        for (std::size_t half = lanes / 2; half != 0; half /= 2)
-            for (std::size_t i = 0; i < half; ++i)
-                part[i] = part[i] > part[i + half] ? part[i] : part[i + half];
+        for (std::size_t width = lanes / 2; width != 0; width /= 2)
+            for (std::size_t i = 0; i < width; ++i)
+                part[i] = part[i] > part[i + width] ? part[i] : part[i + width];
         return part[0];
 #endif
     }

@@ -220,9 +220,9 @@ struct Batch<T, isa::Scalar> {
         return a;
     }
     friend NIBBLE_INLINE T reduce_add(Batch a) noexcept {
-        for (std::size_t half = lanes / 2; half != 0; half /= 2)
-            for (std::size_t i = 0; i < half; ++i)
-                a.lane[i] = wrap(unwrap(a.lane[i]) + unwrap(a.lane[i + half]));
+        for (std::size_t width = lanes / 2; width != 0; width /= 2)
+            for (std::size_t i = 0; i < width; ++i)
+                a.lane[i] = wrap(unwrap(a.lane[i]) + unwrap(a.lane[i + width]));
         return a.lane[0];
     }
     friend NIBBLE_INLINE T reduce_max(Batch a) noexcept {
