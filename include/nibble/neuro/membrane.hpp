@@ -193,7 +193,8 @@ struct Membrane<V> {
                                                            const StateScale& s) noexcept {
         return p.threshold / state_scale<V>(p, s) <= static_cast<double>(high) + 0.500001;
     }
-    /// Up to 8 bits, charges and sums saturate to 16 bits; Fixed16 cuts charges to 31.
+    /// Up to 8 bits, charges and sums saturate to 16 bits, that is to the range of the potential;
+    /// Fixed16 cuts charges to 31.
     [[nodiscard]] NIBBLE_INLINE constexpr Wide integrate(V v, charge_t<V> charge) const noexcept {
         return integrate(code_of(v), charge);
     }
