@@ -34,7 +34,7 @@ template <NeuralValue V, ScaleValue S, bool HasOffset, class A>
     if (!clean) {
         finite = Tensor<float>({w.rows, w.cols});
         for (std::size_t r = 0; r < w.rows; ++r)
-            copy_finite(w.row(r), w.cols, finite.data() + r * finite.stride());
+            copy_finite<A>(w.row(r), w.cols, finite.data() + r * finite.stride());
         w = std::as_const(finite).view();
     }
     Range range;

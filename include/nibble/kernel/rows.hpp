@@ -107,6 +107,32 @@ void load_row(const Matrix<F, Memory>& w, std::size_t r, float* out) noexcept {
     }
 }
 
+/// Encodes registers of a row and counts what clips.
+template <NeuralValue V, bool Scaled, bool HasOffset, class A, class Rounding>
+struct PieceEncoder {
+    using B = Batch<float, A>;
+    unit_t<V>* row;
+    Rounding rounding;
+    std::uint64_t base;
+    B saturated = B(0.0f), nan = B(0.0f);
+
+    NIBBLE_INLINE void store(std::size_t i, B x, B inverse, B offset) noexcept {
+        const B one(1.0f), zero(0.0f);
+        if constexpr (!Scaled) nan = nan + select(x != x, one, zero);
+        if constexpr (HasOffset) x = x - offset;
+        if constexpr (Scaled) x = x * inverse;
+        if constexpr (bits_v<V> < 32) {
+            const auto out = (x <= B(clip_limits<V>.low)) | (x >= B(clip_limits<V>.high));
+            saturated = saturated + select(out, one, zero);
+        }
+        // A scaled format must not make an infinity out of a number.
+        if constexpr (Scaled && small_float_shape<V>::is)
+            x = min(max(x, B(decode(value_traits<V>::lowest()))),
+                    B(decode(value_traits<V>::highest())));
+        encode_lanes<V, A>(row, i, x, rounding, base);
+    }
+};
+
 /// Encodes n elements of a row from `first` on, counting what clips; writes whole registers. With
 /// scales all n numbers must be finite.
 template <NeuralValue V, bool Scaled, bool HasOffset, class A, class Rounding>
@@ -115,20 +141,8 @@ NIBBLE_INLINE Clipped encode_piece(unit_t<V>* row, const float* in, std::size_t 
                                    std::size_t runs, Rounding rounding,
                                    std::uint64_t base) noexcept {
     using B = Batch<float, A>;
-    const B below(clip_limits<V>.low), above(clip_limits<V>.high), one(1.0f), zero(0.0f);
-    B saturated(0.0f), nan(0.0f);
-    const auto store = [&](std::size_t i, B x, B inverse, B offset) {
-        if constexpr (!Scaled) nan = nan + select(x != x, one, zero);
-        if constexpr (HasOffset) x = x - offset;
-        if constexpr (Scaled) x = x * inverse;
-        if constexpr (bits_v<V> < 32)
-            saturated = saturated + select((x <= below) | (x >= above), one, zero);
-        // A scaled format must not make an infinity out of a number.
-        if constexpr (Scaled && small_float_shape<V>::is)
-            x = min(max(x, B(decode(value_traits<V>::lowest()))),
-                    B(decode(value_traits<V>::highest())));
-        encode_lanes<V, A>(row, first + i, x, rounding, base);
-    };
+    const B one(1.0f), zero(0.0f);
+    PieceEncoder<V, Scaled, HasOffset, A, Rounding> piece{row, rounding, base};
     const auto inverse_at = [&](std::size_t i) {
         return Scaled ? spread<A>(by.inverse, i, run, runs) : one;
     };
@@ -142,7 +156,7 @@ NIBBLE_INLINE Clipped encode_piece(unit_t<V>* row, const float* in, std::size_t 
             const B inverse = Scaled ? B(by.inverse[j]) : one;
             const B offset = HasOffset ? B(by.offset[j]) : zero;
             for (; i + B::lanes <= n && i < (j + 1) * run; i += B::lanes)
-                store(i, B::load(in + first + i), inverse, offset);
+                piece.store(first + i, B::load(in + first + i), inverse, offset);
         }
     for (; i < n; i += B::lanes) {
         float lane[B::lanes];
@@ -154,10 +168,10 @@ NIBBLE_INLINE Clipped encode_piece(unit_t<V>* row, const float* in, std::size_t 
             for (std::size_t j = 0; i + j < n; ++j) lane[j] = from[j];
             from = lane;
         }
-        store(i, B::load(from), inverse_at(i), offset);
+        piece.store(first + i, B::load(from), inverse_at(i), offset);
     }
-    return {static_cast<std::size_t>(reduce_add(saturated)),
-            static_cast<std::size_t>(reduce_add(nan))};
+    return {static_cast<std::size_t>(reduce_add(piece.saturated)),
+            static_cast<std::size_t>(reduce_add(piece.nan))};
 }
 
 /// Whether x is neither NaN nor infinite, without floating-point arithmetic.
@@ -166,7 +180,8 @@ NIBBLE_INLINE Clipped encode_piece(unit_t<V>* row, const float* in, std::size_t 
 }
 
 /// A copy of n numbers with zeros in place of NaN and infinities.
-inline void copy_finite(const float* x, std::size_t n, float* to) noexcept {
+template <class A>
+void copy_finite(const float* x, std::size_t n, float* to) noexcept {
     for (std::size_t i = 0; i < n; ++i) to[i] = is_finite(x[i]) ? x[i] : 0.0f;
 }
 
@@ -224,7 +239,7 @@ Clipped store_row(Matrix<F, Memory>& w, std::size_t r, const float* in, Rounding
             }
             if (!clean) {
                 if (finite.empty()) finite = Tensor<float>::uninitialized({1, cols});
-                copy_finite(in + c * run, n * run, finite.data() + c * run);
+                copy_finite<A>(in + c * run, n * run, finite.data() + c * run);
                 x = finite.data();
             }
             if constexpr (whole) {
