@@ -1,0 +1,210 @@
+// One run of the character model, for any precision: the template that language_*.cpp instantiate.
+#pragma once
+
+#include "language.hpp"
+
+#include <nibble/kernel/loss.hpp>
+#include <nibble/model/generate.hpp>
+#include <nibble/model/gpt2.hpp>
+#include <nibble/optim/adamw.hpp>
+#include <nibble/train/trainer.hpp>
+
+#include <chrono>
+#include <cmath>
+
+namespace tour {
+
+inline double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Sequences and the character that follows each of their characters.
+struct Batch {
+    nibble::Tokens input;
+    std::span<const std::int32_t> target;
+};
+
+/// Windows cut from a text, copied side by side.
+class Windows {
+public:
+    explicit Windows(std::size_t context) : context_(context) {}
+    void clear() {
+        input_.clear();
+        target_.clear();
+    }
+    void add(std::span<const std::int32_t> text, std::size_t first) {
+        const auto window = text.subspan(first, context_ + 1);
+        input_.insert(input_.end(), window.begin(), window.end() - 1);
+        target_.insert(target_.end(), window.begin() + 1, window.end());
+    }
+    [[nodiscard]] Batch batch() const { return {{input_, context_}, target_}; }
+
+private:
+    std::size_t context_;
+    std::vector<std::int32_t> input_, target_;
+};
+
+inline nibble::Gpt2Config config_of(const Lesson& lesson) {
+    const Settings& s = lesson.settings;
+    return {lesson.corpus.facts().vocabulary, s.context, s.layers, s.heads, s.channels};
+}
+
+/// Mean loss and share of characters predicted first, over evenly spaced validation windows.
+template <class Net>
+void judge(nibble::Host& on, const Net& net, const Lesson& lesson, double& loss, double& accuracy) {
+    const Settings& s = lesson.settings;
+    const auto text = lesson.corpus.validation();
+    const std::size_t last = text.size() - s.context - 1;
+    Windows windows(s.context);
+    double total = 0;
+    std::size_t hits = 0, seen = 0;
+    for (std::size_t w = 0; w < s.validation_windows;) {
+        windows.clear();
+        for (std::size_t b = 0; b < 16 && w < s.validation_windows; ++b, ++w)
+            windows.add(text, last * w / std::max<std::size_t>(s.validation_windows - 1, 1));
+        const Batch batch = windows.batch();
+        const auto logits = net.forward(on, batch.input);
+        const std::size_t n = batch.target.size();
+        total += double{nibble::cross_entropy(on, logits.view(), batch.target, {})} *
+                 static_cast<double>(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            const float* row = logits.data() + i * logits.stride();
+            hits +=
+                nibble::argmax({row, logits.cols()}) == static_cast<std::size_t>(batch.target[i]);
+        }
+        seen += n;
+    }
+    loss = total / static_cast<double>(seen);
+    accuracy = static_cast<double>(hits) / static_cast<double>(seen);
+}
+
+/// Rounds every reference matrix to the format that the same matrix has in Net.
+template <class Net>
+WeightError weight_error(nibble::Host& on, const Net& net, const Lesson& lesson) {
+    WeightError out;
+    out.share.assign(WeightError::bins, 0.0);
+    double signal = 0, noise = 0;
+    std::size_t count = 0, exact = 0, at = 0;
+    nibble::for_each_parameter(
+        [&](const std::string&, const auto& parameter) {
+            using T = std::remove_cvref_t<decltype(parameter)>;
+            if constexpr (nibble::is_matrix<T>) {
+                const nibble::Tensor<float>& w = lesson.reference.at(at++);
+                T stored(w.rows(), w.cols());
+                out.clipped += nibble::quantize(on, w.view(), stored).saturated;
+                auto back = nibble::Tensor<float>(w.shape());
+                nibble::dequantize(on, stored, back.view());
+                double power = 0;
+                for (std::size_t r = 0; r < w.rows(); ++r)
+                    for (std::size_t c = 0; c < w.cols(); ++c)
+                        power += double{w(r, c)} * double{w(r, c)};
+                const double rms = std::sqrt(power / static_cast<double>(w.size()));
+                for (std::size_t r = 0; r < w.rows(); ++r)
+                    for (std::size_t c = 0; c < w.cols(); ++c) {
+                        const double e = std::fabs(double{w(r, c)} - double{back(r, c)});
+                        noise += e * e;
+                        ++count;
+                        if (!(e > 0)) {
+                            ++exact;
+                            continue;
+                        }
+                        out.largest = std::max(out.largest, e / rms);
+                        const double place = (std::log10(e / rms) - WeightError::low) /
+                                             (WeightError::high - WeightError::low) *
+                                             double{WeightError::bins};
+                        const double bin = std::fmin(std::fmax(place, 0), WeightError::bins - 1);
+                        out.share[static_cast<std::size_t>(bin)] += 1;
+                    }
+                signal += power;
+            }
+        },
+        net);
+    for (double& share : out.share) share /= static_cast<double>(count);
+    out.exact = static_cast<double>(exact) / static_cast<double>(count);
+    out.sqnr_db = noise > 0 ? 10 * std::log10(signal / noise) : 0;
+    return out;
+}
+
+/// Writes text after a line end; sets `speed` to characters a second.
+template <class Net> std::string write_text(const Net& net, const Lesson& lesson, double& speed) {
+    nibble::Host one(1);  // a single row is too little work to share
+    nibble::Session<Net> session(net);
+    const auto prompt = lesson.corpus.encode("\n");
+    std::string out;
+    const auto start = std::chrono::steady_clock::now();
+    const std::size_t made = nibble::generate(
+        one, session, prompt,
+        {.tokens = lesson.settings.generated, .temperature = 0.6f, .seed = lesson.settings.seed},
+        [&](std::int32_t token) {
+            out += lesson.corpus.character(token);
+            return true;
+        });
+    speed = static_cast<double>(made) / std::max(seconds_since(start), 1e-9);
+    return out;
+}
+
+/// Trains a Gpt2<P> whose weights are stored as P says and nowhere else: the optimizer rounds every
+/// step stochastically into them, and keeps its moments in the format Moments.
+template <class P, class Moments>
+LanguageResult learn(Lesson& lesson, LanguageResult result, nibble::Gpt2<P>& net) {
+    const Settings& s = lesson.settings;
+    const auto begin = std::chrono::steady_clock::now();
+    nibble::Host on(lesson.threads);
+    net = nibble::Gpt2<P>(config_of(lesson), nibble::Seed{s.seed});
+    nibble::BasicAdamW<nibble::Gpt2<P>, Moments> optimizer(net, {.seed = s.seed});
+    const nibble::WarmupCosine schedule{static_cast<float>(s.rate), s.steps / 20 + 1, s.steps};
+    nibble::Trainer trainer(on, net, optimizer,
+                            [](auto& place, const auto& logits, auto target, auto& slope) {
+                                return nibble::cross_entropy(place, logits.view(), target,
+                                                             slope.view());
+                            },
+                            {.clip_norm = 1.0f});
+    double ignored = 0;
+    judge(on, net, lesson, result.initial_loss, ignored);
+
+    lesson.progress.begin(result.label, s.steps);
+    nibble::Random batches(s.seed ^ 0xD1CE);
+    const auto text = lesson.corpus.train();
+    Windows windows(s.context);
+    double busy = 0, trend = 0;
+    for (std::size_t step = 0; step < s.steps; ++step) {
+        windows.clear();
+        for (std::size_t b = 0; b < s.batch; ++b)
+            windows.add(text, batches.below(text.size() - s.context - 1));
+        const auto start = std::chrono::steady_clock::now();
+        const double loss = double{trainer.step(windows.batch(), schedule)};
+        busy += seconds_since(start);
+        result.losses.push_back(loss);
+        trend = step == 0 ? loss : trend + (loss - trend) * 0.05;
+        result.train_tokens_per_second =
+            static_cast<double>((step + 1) * s.batch * s.context) / busy;
+        lesson.progress.update(step + 1,
+                               tour::text("loss %.3f  %s chars/s", trend,
+                                          rate_text(result.train_tokens_per_second).c_str()));
+    }
+
+    judge(on, net, lesson, result.validation_loss, result.accuracy);
+    result.sample = write_text(net, lesson, result.generate_tokens_per_second);
+    result.parameters = nibble::parameter_count(net);
+    result.weight_bytes = nibble::parameter_bytes(net);
+    result.optimizer_bytes = optimizer.bytes();
+    result.seconds = seconds_since(begin);
+    lesson.progress.end(
+        tour::text("loss %.3f  %s chars/s  accuracy %.1f %%", result.validation_loss,
+                   rate_text(result.train_tokens_per_second).c_str(), 100 * result.accuracy));
+    return result;
+}
+
+/// The same, with the weight error measured.
+template <class P, class Moments> LanguageResult learn(Lesson& lesson, LanguageResult result) {
+    nibble::Gpt2<P> net;
+    result = learn<P, Moments>(lesson, std::move(result), net);
+    nibble::Host on(lesson.threads);
+    result.error = weight_error(on, net, lesson);
+    return result;
+}
+
+/// How most precisions store a step.
+inline constexpr const char* without_master = "stochastic rounding, no master copy";
+
+}  // namespace tour
