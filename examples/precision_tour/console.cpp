@@ -175,11 +175,11 @@ void print_results(const Tour& tour) {
 
     if (!tour.spiking.empty()) {
         const SpikingResult& first = tour.spiking.front();
-        rows = {{"precision", "rate error", "rate correlation", "spikes matched", "mean rate",
+        rows = {{"precision", "rate error", "rate correlation", "mean rate",
                  "bytes/neuron", "bytes/synapse", "updates/s"}};
         for (const SpikingResult& r : tour.spiking)
             rows.push_back({r.label, text("%.2f %%", 100 * r.rate_error),
-                            text("%.4f", r.rate_correlation), text("%.3f", r.coincidence),
+                            text("%.4f", r.rate_correlation),
                             text("%.1f Hz", r.mean_rate), text("%.2f", r.bytes_per_neuron),
                             text("%.2f", r.bytes_per_synapse), rate_text(r.updates_per_second)});
         std::printf(

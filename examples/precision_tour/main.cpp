@@ -78,7 +78,7 @@ int run(const Options& options) {
     if (!has_fp32) use_starting_weights(lesson);
     tour.error_of = has_fp32 ? "the weights that FP32 learnt" : "the starting weights";
     for (const std::string& name : options.precisions) tour.language.push_back(learn(name, lesson));
-    tour.spiking = run_spiking(tour, progress);
+    tour.spiking = run_spiking(tour, options.precisions, progress);
 
     tour.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     print_results(tour);

@@ -64,7 +64,7 @@ struct SpikingResult {
     double bytes_per_neuron = 0;   ///< state as allocated: potential, spikes, refractory countdown
     double bytes_per_synapse = 0;  ///< as allocated: weight, target, row starts
     double updates_per_second = 0;
-    std::vector<Spike> raster;  ///< of `raster_neurons` neurons in the last `raster_steps` steps
+    std::vector<Spike> raster;  ///< of `raster_neurons` neurons in the first `raster_steps` steps
 };
 
 struct Machine {

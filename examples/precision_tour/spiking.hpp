@@ -5,7 +5,9 @@
 
 namespace tour {
 
-/// Runs the network at each precision and compares with FP32, which is always run.
-[[nodiscard]] std::vector<SpikingResult> run_spiking(Tour& tour, Progress& progress);
+/// Runs the network at each of these that is among `precisions`, and always at FP32, with which the
+/// others are compared.
+[[nodiscard]] std::vector<SpikingResult> run_spiking(
+    Tour& tour, const std::vector<std::string>& precisions, Progress& progress);
 
 }  // namespace tour
