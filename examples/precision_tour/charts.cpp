@@ -95,20 +95,11 @@ std::string line_chart(const std::vector<LanguageResult>& results, const std::ve
 std::string escape(const std::string& raw) {
     std::string out;
     for (const char c : raw) switch (c) {
-            case '&':
-                out += "&amp;";
-                break;
-            case '<':
-                out += "&lt;";
-                break;
-            case '>':
-                out += "&gt;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            default:
-                out += c;
+            case '&': out += "&amp;"; break;
+            case '<': out += "&lt;"; break;
+            case '>': out += "&gt;"; break;
+            case '"': out += "&quot;"; break;
+            default: out += c;
         }
     return out;
 }

@@ -6,9 +6,9 @@
 #include <cstdlib>
 
 #if defined(_WIN32)
-#    include <io.h>
+#include <io.h>
 #else
-#    include <unistd.h>
+#include <unistd.h>
 #endif
 
 namespace tour {
@@ -87,10 +87,8 @@ std::string rate_text(double per_second) {
 std::string one_line(const std::string& sample, std::size_t width) {
     std::string line;
     for (const char c : sample) {
-        if (c != '\n' && c != '\t' && c != ' ')
-            line += c;
-        else if (!line.empty() && line.back() != ' ')
-            line += ' ';
+        if (c != '\n' && c != '\t' && c != ' ') line += c;
+        else if (!line.empty() && line.back() != ' ') line += ' ';
     }
     if (line.size() > width) line.resize(width);
     return line;
@@ -135,8 +133,7 @@ void Progress::draw(std::string_view note, bool last) {
     if (terminal_) std::fputs("\r\033[K", stdout);
     if (terminal_ || !last)
         std::printf("  %-6s %s %5zu/%zu  ", label_.c_str(), bar.c_str(), step_, steps_);
-    else
-        std::printf("  %-6s %zu steps  ", label_.c_str(), steps_);
+    else std::printf("  %-6s %zu steps  ", label_.c_str(), steps_);
     std::fwrite(note.data(), 1, note.size(), stdout);
     if (last || !terminal_) std::puts("");
     std::fflush(stdout);
@@ -175,13 +172,13 @@ void print_results(const Tour& tour) {
 
     if (!tour.spiking.empty()) {
         const SpikingResult& first = tour.spiking.front();
-        rows = {{"precision", "rate error", "rate correlation", "mean rate",
-                 "bytes/neuron", "bytes/synapse", "updates/s"}};
+        rows = {{"precision", "rate error", "rate correlation", "mean rate", "bytes/neuron",
+                 "bytes/synapse", "updates/s"}};
         for (const SpikingResult& r : tour.spiking)
             rows.push_back({r.label, text("%.2f %%", 100 * r.rate_error),
-                            text("%.4f", r.rate_correlation),
-                            text("%.1f Hz", r.mean_rate), text("%.2f", r.bytes_per_neuron),
-                            text("%.2f", r.bytes_per_synapse), rate_text(r.updates_per_second)});
+                            text("%.4f", r.rate_correlation), text("%.1f Hz", r.mean_rate),
+                            text("%.2f", r.bytes_per_neuron), text("%.2f", r.bytes_per_synapse),
+                            rate_text(r.updates_per_second)});
         std::printf(
             "\nSpiking network: %s leaky integrate-and-fire neurons, %s synapses, %s steps\n\n",
             grouped(first.neurons).c_str(), grouped(first.synapses).c_str(),

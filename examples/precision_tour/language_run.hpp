@@ -126,7 +126,8 @@ WeightError weight_error(nibble::Host& on, const Net& net, const Lesson& lesson)
 }
 
 /// Writes text after a line end; sets `speed` to characters a second.
-template <class Net> std::string write_text(const Net& net, const Lesson& lesson, double& speed) {
+template <class Net>
+std::string write_text(const Net& net, const Lesson& lesson, double& speed) {
     nibble::Host one(1);  // a single row is too little work to share
     nibble::Session<Net> session(net);
     const auto prompt = lesson.corpus.encode("\n");
@@ -196,7 +197,8 @@ LanguageResult learn(Lesson& lesson, LanguageResult result, nibble::Gpt2<P>& net
 }
 
 /// The same, with the weight error measured.
-template <class P, class Moments> LanguageResult learn(Lesson& lesson, LanguageResult result) {
+template <class P, class Moments>
+LanguageResult learn(Lesson& lesson, LanguageResult result) {
     nibble::Gpt2<P> net;
     result = learn<P, Moments>(lesson, std::move(result), net);
     nibble::Host on(lesson.threads);

@@ -6,7 +6,7 @@
 #include <thread>
 
 #if defined(__linux__)
-#    include <unistd.h>
+#include <unistd.h>
 #endif
 
 namespace tour {

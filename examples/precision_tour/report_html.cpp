@@ -101,12 +101,13 @@ std::string spiking_section(const Tour& tour) {
     const SpikingResult& first = tour.spiking.front();
     std::string out =
         "<section><h2>The same spikes</h2>\n<p>" + grouped(first.neurons) +
-        " leaky integrate-and-fire neurons with " + grouped(first.synapses) +
-        " synapses for " + grouped(first.steps) +
+        " leaky integrate-and-fire neurons with " + grouped(first.synapses) + " synapses for " +
+        grouped(first.steps) +
         " ms, driven by the same input, with potentials and weights stored at each precision. The "
         "rasters show the first moments of " +
         grouped(tour.raster_neurons) +
-        " of them. Such a network is chaotic: the smallest rounding soon moves single spikes, while "
+        " of them. Such a network is chaotic: the smallest rounding soon moves single spikes, "
+        "while "
         "the rates, which carry the meaning, stay.</p>\n" +
         "<ul class=\"legend\"><li><svg class=\"swatch\" viewBox=\"0 0 30 10\" "
         "aria-hidden=\"true\"><path class=\"spike\" d=\"M6 1v8M15 1v8M24 1v8\"/></svg>"
@@ -118,8 +119,8 @@ std::string spiking_section(const Tour& tour) {
     out +=
         "</div>\n<div class=\"wide\"><table><caption>The spiking network, against FP32."
         "</caption><thead>" +
-        cells({"Precision", "Rate error", "Rate correlation", "Mean rate",
-               "Bytes per neuron", "Bytes per synapse", "Updates/s"},
+        cells({"Precision", "Rate error", "Rate correlation", "Mean rate", "Bytes per neuron",
+               "Bytes per synapse", "Updates/s"},
               "col") +
         "</thead><tbody>";
     for (const SpikingResult& r : tour.spiking)

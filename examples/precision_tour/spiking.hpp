@@ -7,7 +7,8 @@ namespace tour {
 
 /// Runs the network at each of these that is among `precisions`, and always at FP32, with which the
 /// others are compared.
-[[nodiscard]] std::vector<SpikingResult> run_spiking(
-    Tour& tour, const std::vector<std::string>& precisions, Progress& progress);
+[[nodiscard]] std::vector<SpikingResult> run_spiking(Tour& tour,
+                                                     const std::vector<std::string>& precisions,
+                                                     Progress& progress);
 
 }  // namespace tour

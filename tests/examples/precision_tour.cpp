@@ -11,7 +11,7 @@
 #include <string>
 
 #if !defined(_WIN32)
-#    include <sys/wait.h>
+#include <sys/wait.h>
 #endif
 
 namespace {
