@@ -4,6 +4,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 #if defined(_WIN32)
 #include <io.h>
@@ -94,48 +95,72 @@ std::string one_line(const std::string& sample, std::size_t width) {
     return line;
 }
 
-Progress::Progress() : terminal_(is_terminal()), unicode_(speaks_unicode()) {}
-
-double Progress::elapsed() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+Progress::Progress(std::vector<std::string> labels)
+    : terminal_(is_terminal()), unicode_(speaks_unicode()) {
+    for (std::string& label : labels) lines_.emplace_back().label = std::move(label);
+    if (terminal_)
+        for (const Line& line : lines_) std::printf("%s\n", written(line).c_str());
+    std::fflush(stdout);
 }
 
-void Progress::begin(std::string_view label, std::size_t steps) {
-    label_ = label;
-    steps_ = steps;
-    step_ = 0;
-    start_ = drawn_ = std::chrono::steady_clock::now();
+void Progress::begin(std::size_t row, std::size_t steps) {
+    const std::scoped_lock lock(mutex_);
+    lines_[row].steps = steps;
+    lines_[row].start = lines_[row].shown = Clock::now();
+    if (terminal_) redraw();
 }
 
-void Progress::update(std::size_t step, std::string_view note) {
-    step_ = step;
-    const double since =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - drawn_).count();
+void Progress::update(std::size_t row, std::size_t step, const std::string& note) {
+    const std::scoped_lock lock(mutex_);
+    Line& line = lines_[row];
+    line.step = step;
+    const auto now = Clock::now();
+    const double taken = std::chrono::duration<double>(now - line.start).count();
+    const double left = taken / static_cast<double>(std::max<std::size_t>(step, 1)) *
+                        static_cast<double>(line.steps - step);
+    line.note = note + "  " + seconds_text(left) + " left";
     // Ten times a second to eyes, every five seconds to a log.
-    if (since < (terminal_ ? 0.1 : 5.0)) return;
-    drawn_ = std::chrono::steady_clock::now();
-    const double left = elapsed() / static_cast<double>(std::max<std::size_t>(step, 1)) *
-                        static_cast<double>(steps_ - step);
-    draw(std::string(note) + "  " + seconds_text(left) + " left", false);
+    if (terminal_) {
+        if (now - drawn_ >= std::chrono::milliseconds(100)) redraw();
+    } else if (now - line.shown >= std::chrono::seconds(5)) {
+        line.shown = now;
+        std::printf("%s\n", written(line).c_str());
+        std::fflush(stdout);
+    }
 }
 
-void Progress::end(std::string_view note) {
-    step_ = steps_;
-    draw(std::string(note) + "  " + text("%.1f s", elapsed()), true);
+void Progress::end(std::size_t row, const std::string& note) {
+    const std::scoped_lock lock(mutex_);
+    Line& line = lines_[row];
+    line.ended = true;
+    line.note =
+        note + text("  %.1f s", std::chrono::duration<double>(Clock::now() - line.start).count());
+    if (terminal_) {
+        redraw();
+    } else {
+        std::printf("%s\n", written(line).c_str());
+        std::fflush(stdout);
+    }
 }
 
-void Progress::draw(std::string_view note, bool last) {
-    constexpr std::size_t width = 20;
-    const std::size_t done = steps_ == 0 ? width : width * step_ / steps_;
+std::string Progress::written(const Line& line) const {
+    constexpr std::size_t width = 16;
+    const std::size_t done = line.ended        ? width
+                             : line.steps == 0 ? 0
+                                               : width * line.step / line.steps;
     std::string bar;
     for (std::size_t i = 0; i < width; ++i)
         bar += unicode_ ? (i < done ? "\u2501" : "\u2500") : (i < done ? "=" : ".");
-    if (terminal_) std::fputs("\r\033[K", stdout);
-    if (terminal_ || !last)
-        std::printf("  %-6s %s %5zu/%zu  ", label_.c_str(), bar.c_str(), step_, steps_);
-    else std::printf("  %-6s %zu steps  ", label_.c_str(), steps_);
-    std::fwrite(note.data(), 1, note.size(), stdout);
-    if (last || !terminal_) std::puts("");
+    std::string out = text("  %-6s %s  ", line.label.c_str(), bar.c_str());
+    if (!line.ended && line.steps != 0) out += text("%4zu/%zu  ", line.step, line.steps);
+    return out + line.note;
+}
+
+void Progress::redraw() {
+    drawn_ = Clock::now();
+    std::string block = text("\033[%zuA", lines_.size());
+    for (const Line& line : lines_) block += "\r\033[K" + written(line) + "\n";
+    std::fputs(block.c_str(), stdout);
     std::fflush(stdout);
 }
 

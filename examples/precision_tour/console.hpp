@@ -4,29 +4,37 @@
 #include "result.hpp"
 
 #include <chrono>
-#include <string_view>
+#include <mutex>
 
 namespace tour {
 
-/// One line for each run: rewritten in place on a terminal, a line now and then elsewhere.
+/// A line for each of several runs, which may go on at the same time: rewritten in place on a
+/// terminal, a line now and then elsewhere. Safe to call from several threads.
 class Progress {
 public:
-    Progress();
-    /// Starts the line of a run of `steps` steps.
-    void begin(std::string_view label, std::size_t steps);
+    explicit Progress(std::vector<std::string> labels);
+    /// Run `row` starts now and will make `steps` steps.
+    void begin(std::size_t row, std::size_t steps);
     /// `note` describes the moment: "loss 2.113  61.2k chars/s".
-    void update(std::size_t step, std::string_view note);
-    /// Replaces the line by its outcome.
-    void end(std::string_view note);
+    void update(std::size_t row, std::size_t step, const std::string& note);
+    /// The outcome, which stays.
+    void end(std::size_t row, const std::string& note);
 
 private:
-    void draw(std::string_view note, bool last);
-    [[nodiscard]] double elapsed() const;
+    using Clock = std::chrono::steady_clock;
+    struct Line {
+        std::string label, note;
+        std::size_t step = 0, steps = 0;
+        Clock::time_point start{}, shown{};
+        bool ended = false;
+    };
+    [[nodiscard]] std::string written(const Line& line) const;
+    void redraw();
 
+    std::mutex mutex_;
     bool terminal_, unicode_;
-    std::string label_;
-    std::size_t steps_ = 0, step_ = 0;
-    std::chrono::steady_clock::time_point start_, drawn_;
+    std::vector<Line> lines_;
+    Clock::time_point drawn_{};
 };
 
 /// Text, network, training and machine: before the work.

@@ -15,21 +15,34 @@ struct Lesson {
     const Corpus& corpus;
     const Settings& settings;
     Progress& progress;
-    int threads = 0;
-    /// The matrices that every precision rounds once to measure its weight error: FP32's after its
-    /// training, or the starting weights where FP32 is not part of the tour.
-    std::vector<nibble::Tensor<float>> reference;
 };
 
-/// Sets the reference to the starting weights.
-void use_starting_weights(Lesson& lesson);
+/// The matrices of a network, in the order of its parameters.
+using Matrices = std::vector<nibble::Tensor<float>>;
 
-LanguageResult learn_fp32(Lesson& lesson);  ///< also sets the reference to what it has learnt
-LanguageResult learn_bf16(Lesson& lesson);
-LanguageResult learn_fp16(Lesson& lesson);
-LanguageResult learn_fp8(Lesson& lesson);
-LanguageResult learn_int8(Lesson& lesson);
-LanguageResult learn_int4(Lesson& lesson);
-LanguageResult learn_mixed(Lesson& lesson);
+/// One precision: what it is called, and the code that was compiled for it.
+struct Course {
+    const char* name;  ///< LanguageResult's, as is what follows
+    const char* label;
+    const char* storage;
+    const char* moments;
+    const char* update;
+    /// Trains a network on the calling thread, telling `row` of the progress.
+    LanguageResult (*learn)(const Course&, const Lesson&, std::size_t row);
+    /// What rounding matrices once to this precision does to them.
+    WeightError (*round)(const Lesson&, const Matrices&);
+};
+
+/// All of them, in the order of all_precisions.
+extern const Course fp32_course, bf16_course, fp16_course, fp8_course, int8_course, int4_course,
+    mixed_course;
+inline constexpr const Course* all_courses[] = {&fp32_course, &bf16_course, &fp16_course,
+                                                &fp8_course,  &int8_course, &int4_course,
+                                                &mixed_course};
+
+/// The starting weights, which are the same for all.
+[[nodiscard]] Matrices starting_weights(const Lesson& lesson);
+/// What fp32_course learnt last; empty before.
+[[nodiscard]] const Matrices& learnt_weights();
 
 }  // namespace tour

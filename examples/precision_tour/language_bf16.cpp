@@ -2,9 +2,15 @@
 
 namespace tour {
 
-LanguageResult learn_bf16(Lesson& lesson) {
-    return learn<nibble::bfloat16, nibble::bfloat16>(
-        lesson, {"bf16", "BF16", "bf16", "bf16", without_master});
-}
+using Weights = nibble::bfloat16;
+using Moments = nibble::bfloat16;
+
+const Course bf16_course{.name = "bf16",
+                         .label = "BF16",
+                         .storage = "bf16",
+                         .moments = "bf16",
+                         .update = without_master,
+                         .learn = learn<Weights, Moments>,
+                         .round = weight_error<Weights>};
 
 }  // namespace tour

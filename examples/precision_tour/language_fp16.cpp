@@ -2,9 +2,15 @@
 
 namespace tour {
 
-LanguageResult learn_fp16(Lesson& lesson) {
-    return learn<nibble::half, nibble::bfloat16>(lesson,
-                                                 {"fp16", "FP16", "fp16", "bf16", without_master});
-}
+using Weights = nibble::half;
+using Moments = nibble::bfloat16;
+
+const Course fp16_course{.name = "fp16",
+                         .label = "FP16",
+                         .storage = "fp16",
+                         .moments = "bf16",
+                         .update = without_master,
+                         .learn = learn<Weights, Moments>,
+                         .round = weight_error<Weights>};
 
 }  // namespace tour

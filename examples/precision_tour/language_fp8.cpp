@@ -2,9 +2,15 @@
 
 namespace tour {
 
-LanguageResult learn_fp8(Lesson& lesson) {
-    return learn<nibble::PerRow<nibble::fp8_e4m3>, nibble::Grouped<nibble::Int8Value, 256>>(
-        lesson, {"fp8", "FP8", "fp8_e4m3-row", "int8-g256", without_master});
-}
+using Weights = nibble::PerRow<nibble::fp8_e4m3>;
+using Moments = nibble::Grouped<nibble::Int8Value, 256>;
+
+const Course fp8_course{.name = "fp8",
+                        .label = "FP8",
+                        .storage = "fp8_e4m3-row",
+                        .moments = "int8-g256",
+                        .update = without_master,
+                        .learn = learn<Weights, Moments>,
+                        .round = weight_error<Weights>};
 
 }  // namespace tour

@@ -2,9 +2,15 @@
 
 namespace tour {
 
-LanguageResult learn_int4(Lesson& lesson) {
-    return learn<nibble::Grouped<nibble::Int4Value, 32>, nibble::Grouped<nibble::Int8Value, 256>>(
-        lesson, {"int4", "INT4", "int4-g32", "int8-g256", without_master});
-}
+using Weights = nibble::Grouped<nibble::Int4Value, 32>;
+using Moments = nibble::Grouped<nibble::Int8Value, 256>;
+
+const Course int4_course{.name = "int4",
+                         .label = "INT4",
+                         .storage = "int4-g32",
+                         .moments = "int8-g256",
+                         .update = without_master,
+                         .learn = learn<Weights, Moments>,
+                         .round = weight_error<Weights>};
 
 }  // namespace tour

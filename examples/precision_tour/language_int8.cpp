@@ -2,9 +2,15 @@
 
 namespace tour {
 
-LanguageResult learn_int8(Lesson& lesson) {
-    return learn<nibble::PerRow<nibble::Int8Value>, nibble::Grouped<nibble::Int8Value, 256>>(
-        lesson, {"int8", "INT8", "int8-row", "int8-g256", without_master});
-}
+using Weights = nibble::PerRow<nibble::Int8Value>;
+using Moments = nibble::Grouped<nibble::Int8Value, 256>;
+
+const Course int8_course{.name = "int8",
+                         .label = "INT8",
+                         .storage = "int8-row",
+                         .moments = "int8-g256",
+                         .update = without_master,
+                         .learn = learn<Weights, Moments>,
+                         .round = weight_error<Weights>};
 
 }  // namespace tour

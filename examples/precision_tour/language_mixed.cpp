@@ -2,10 +2,15 @@
 
 namespace tour {
 
-LanguageResult learn_mixed(Lesson& lesson) {
-    return learn<nibble::PerComponent<nibble::half, nibble::Grouped<nibble::Int4Value, 32>>,
-                 nibble::Grouped<nibble::Int8Value, 256>>(
-        lesson, {"mixed", "mixed", "attention fp16, MLP int4-g32", "int8-g256", without_master});
-}
+using Weights = nibble::PerComponent<nibble::half, nibble::Grouped<nibble::Int4Value, 32>>;
+using Moments = nibble::Grouped<nibble::Int8Value, 256>;
+
+const Course mixed_course{.name = "mixed",
+                          .label = "mixed",
+                          .storage = "attention fp16, MLP int4-g32",
+                          .moments = "int8-g256",
+                          .update = without_master,
+                          .learn = learn<Weights, Moments>,
+                          .round = weight_error<Weights>};
 
 }  // namespace tour

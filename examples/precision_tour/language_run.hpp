@@ -3,7 +3,7 @@
 
 #include "language.hpp"
 
-#include <nibble/kernel/loss.hpp>
+#include <nibble/layer/loss.hpp>
 #include <nibble/model/generate.hpp>
 #include <nibble/model/gpt2.hpp>
 #include <nibble/optim/adamw.hpp>
@@ -64,23 +64,20 @@ void judge(nibble::Host& on, const Net& net, const Lesson& lesson, double& loss,
             windows.add(text, last * w / std::max<std::size_t>(s.validation_windows - 1, 1));
         const Batch batch = windows.batch();
         const auto logits = net.forward(on, batch.input);
-        const std::size_t n = batch.target.size();
-        total += double{nibble::cross_entropy(on, logits.view(), batch.target, {})} *
-                 static_cast<double>(n);
-        for (std::size_t i = 0; i < n; ++i) {
-            const float* row = logits.data() + i * logits.stride();
-            hits +=
-                nibble::argmax({row, logits.cols()}) == static_cast<std::size_t>(batch.target[i]);
-        }
-        seen += n;
+        const auto found = nibble::softmax_cross_entropy(on, logits.view(), batch.target, {});
+        total += found.loss * static_cast<double>(found.counted);
+        hits += found.correct;
+        seen += found.counted;
     }
     loss = total / static_cast<double>(seen);
     accuracy = static_cast<double>(hits) / static_cast<double>(seen);
 }
 
-/// Rounds every reference matrix to the format that the same matrix has in Net.
-template <class Net>
-WeightError weight_error(nibble::Host& on, const Net& net, const Lesson& lesson) {
+/// Rounds every matrix to the format that the same matrix has in a Gpt2<P>.
+template <class P>
+WeightError weight_error(const Lesson& lesson, const Matrices& matrices) {
+    nibble::Host on(1);
+    const nibble::Gpt2<P> net(config_of(lesson));
     WeightError out;
     out.share.assign(WeightError::bins, 0.0);
     double signal = 0, noise = 0;
@@ -89,7 +86,7 @@ WeightError weight_error(nibble::Host& on, const Net& net, const Lesson& lesson)
         [&](const std::string&, const auto& parameter) {
             using T = std::remove_cvref_t<decltype(parameter)>;
             if constexpr (nibble::is_matrix<T>) {
-                const nibble::Tensor<float>& w = lesson.reference.at(at++);
+                const nibble::Tensor<float>& w = matrices.at(at++);
                 T stored(w.rows(), w.cols());
                 out.clipped += nibble::quantize(on, w.view(), stored).saturated;
                 auto back = nibble::Tensor<float>(w.shape());
@@ -125,16 +122,21 @@ WeightError weight_error(nibble::Host& on, const Net& net, const Lesson& lesson)
     return out;
 }
 
-/// Writes text after a line end; sets `speed` to characters a second.
+/// Goes on writing after the beginning of a line of the validation text; sets `speed` to characters a
+/// second. The text returned starts with that beginning.
 template <class Net>
-std::string write_text(const Net& net, const Lesson& lesson, double& speed) {
-    nibble::Host one(1);  // a single row is too little work to share
+std::string write_text(nibble::Host& on, const Net& net, const Lesson& lesson, double& speed) {
+    const auto text = lesson.corpus.validation();
+    const auto letter = [&](std::size_t i) { return lesson.corpus.character(text[i]); };
+    std::size_t first = 0;
+    while (first + 16 < text.size() && (letter(first) != '\n' || letter(first + 1) <= ' ')) ++first;
+    const auto prompt = text.subspan(first + 1 < text.size() ? first + 1 : 0, 8);
     nibble::Session<Net> session(net);
-    const auto prompt = lesson.corpus.encode("\n");
     std::string out;
+    for (const std::int32_t token : prompt) out += lesson.corpus.character(token);
     const auto start = std::chrono::steady_clock::now();
     const std::size_t made = nibble::generate(
-        one, session, prompt,
+        on, session, prompt,
         {.tokens = lesson.settings.generated, .temperature = 0.6f, .seed = lesson.settings.seed},
         [&](std::int32_t token) {
             out += lesson.corpus.character(token);
@@ -145,25 +147,28 @@ std::string write_text(const Net& net, const Lesson& lesson, double& speed) {
 }
 
 /// Trains a Gpt2<P> whose weights are stored as P says and nowhere else: the optimizer rounds every
-/// step stochastically into them, and keeps its moments in the format Moments.
-template <class P, class Moments>
-LanguageResult learn(Lesson& lesson, LanguageResult result, nibble::Gpt2<P>& net) {
+/// step stochastically into them, and keeps its moments in the format Moments. The network is too
+/// small to share out, so each precision has a thread to itself. `keep` sees the trained network.
+template <class P, class Moments, class Keep>
+LanguageResult learn(const Course& course, const Lesson& lesson, std::size_t row, Keep&& keep) {
     const Settings& s = lesson.settings;
     const auto begin = std::chrono::steady_clock::now();
-    nibble::Host on(lesson.threads);
-    net = nibble::Gpt2<P>(config_of(lesson), nibble::Seed{s.seed});
+    lesson.progress.begin(row, s.steps);
+    LanguageResult result;
+    result.name = course.name;
+    result.label = course.label;
+    result.storage = course.storage;
+    result.moments = course.moments;
+    result.update = course.update;
+
+    nibble::Host on(1);
+    nibble::Gpt2<P> net(config_of(lesson), nibble::Seed{s.seed});
     nibble::BasicAdamW<nibble::Gpt2<P>, Moments> optimizer(net, {.seed = s.seed});
     const nibble::WarmupCosine schedule{static_cast<float>(s.rate), s.steps / 20 + 1, s.steps};
-    nibble::Trainer trainer(on, net, optimizer,
-                            [](auto& place, const auto& logits, auto target, auto& slope) {
-                                return nibble::cross_entropy(place, logits.view(), target,
-                                                             slope.view());
-                            },
-                            {.clip_norm = 1.0f});
+    nibble::Trainer trainer(on, net, optimizer, nibble::cross_entropy, {.clip_norm = 1.0f});
     double ignored = 0;
     judge(on, net, lesson, result.initial_loss, ignored);
 
-    lesson.progress.begin(result.label, s.steps);
     nibble::Random batches(s.seed ^ 0xD1CE);
     const auto text = lesson.corpus.train();
     Windows windows(s.context);
@@ -179,31 +184,27 @@ LanguageResult learn(Lesson& lesson, LanguageResult result, nibble::Gpt2<P>& net
         trend = step == 0 ? loss : trend + (loss - trend) * 0.05;
         result.train_tokens_per_second =
             static_cast<double>((step + 1) * s.batch * s.context) / busy;
-        lesson.progress.update(step + 1,
+        lesson.progress.update(row, step + 1,
                                tour::text("loss %.3f  %s chars/s", trend,
                                           rate_text(result.train_tokens_per_second).c_str()));
     }
 
     judge(on, net, lesson, result.validation_loss, result.accuracy);
-    result.sample = write_text(net, lesson, result.generate_tokens_per_second);
+    result.sample = write_text(on, net, lesson, result.generate_tokens_per_second);
     result.parameters = nibble::parameter_count(net);
     result.weight_bytes = nibble::parameter_bytes(net);
     result.optimizer_bytes = optimizer.bytes();
     result.seconds = seconds_since(begin);
+    keep(net);
     lesson.progress.end(
-        tour::text("loss %.3f  %s chars/s  accuracy %.1f %%", result.validation_loss,
-                   rate_text(result.train_tokens_per_second).c_str(), 100 * result.accuracy));
+        row, tour::text("loss %.3f  %s chars/s  accuracy %.1f %%", result.validation_loss,
+                        rate_text(result.train_tokens_per_second).c_str(), 100 * result.accuracy));
     return result;
 }
 
-/// The same, with the weight error measured.
 template <class P, class Moments>
-LanguageResult learn(Lesson& lesson, LanguageResult result) {
-    nibble::Gpt2<P> net;
-    result = learn<P, Moments>(lesson, std::move(result), net);
-    nibble::Host on(lesson.threads);
-    result.error = weight_error(on, net, lesson);
-    return result;
+LanguageResult learn(const Course& course, const Lesson& lesson, std::size_t row) {
+    return learn<P, Moments>(course, lesson, row, [](const auto&) {});
 }
 
 /// How most precisions store a step.

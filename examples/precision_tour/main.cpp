@@ -10,10 +10,15 @@
 
 #include <nibble/kernel/executor.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <fstream>
+#include <mutex>
 #include <stdexcept>
+#include <thread>
 
 namespace {
 
@@ -35,21 +40,52 @@ Settings settings_for(const Options& options) {
     Settings s;
     s.seed = options.seed;
     s.quick = options.quick;
-    s.rate = 4e-3;
-    s.steps = options.steps != 0 ? options.steps : options.quick ? 100 : 600;
+    s.rate = 6e-3;
+    s.steps = options.steps != 0 ? options.steps : options.quick ? 250 : 1500;
     s.validation_windows = options.quick ? 64 : 256;
-    s.generated = options.quick ? 160 : 320;
+    s.generated = options.quick ? 200 : 400;
     return s;
 }
 
-LanguageResult learn(const std::string& name, Lesson& lesson) {
-    if (name == "fp32") return learn_fp32(lesson);
-    if (name == "bf16") return learn_bf16(lesson);
-    if (name == "fp16") return learn_fp16(lesson);
-    if (name == "fp8") return learn_fp8(lesson);
-    if (name == "int8") return learn_int8(lesson);
-    if (name == "int4") return learn_int4(lesson);
-    return learn_mixed(lesson);
+// Trains every chosen precision, as many at a time as there are threads. A precision's result does
+// not depend on what else is going on.
+std::vector<LanguageResult> learn_all(Tour& tour, const Corpus& corpus, const Options& options) {
+    std::vector<const Course*> courses;
+    std::vector<std::string> labels;
+    for (const Course* course : all_courses)
+        if (std::find(options.precisions.begin(), options.precisions.end(), course->name) !=
+            options.precisions.end()) {
+            courses.push_back(course);
+            labels.emplace_back(course->label);
+        }
+    Progress progress(labels);
+    const Lesson lesson{corpus, tour.settings, progress};
+    std::vector<LanguageResult> results(courses.size());
+    std::atomic<std::size_t> next{0};
+    std::exception_ptr failure;
+    std::mutex failing;
+    const auto work = [&] {
+        for (std::size_t i; (i = next++) < courses.size();) try {
+                results[i] = courses[i]->learn(*courses[i], lesson, i);
+            } catch (...) {
+                const std::scoped_lock lock(failing);
+                failure = std::current_exception();
+                next = courses.size();
+            }
+    };
+    std::vector<std::thread> helpers;
+    const auto threads = std::min(static_cast<std::size_t>(tour.machine.threads), courses.size());
+    for (std::size_t i = 1; i < threads; ++i) helpers.emplace_back(work);
+    work();
+    for (std::thread& helper : helpers) helper.join();
+    if (failure) std::rethrow_exception(failure);
+
+    const bool has_fp32 = courses.front() == &fp32_course;
+    const Matrices reference = has_fp32 ? learnt_weights() : starting_weights(lesson);
+    tour.error_of = has_fp32 ? "the weights that FP32 learnt" : "the starting weights";
+    for (std::size_t i = 0; i < courses.size(); ++i)
+        results[i].error = courses[i]->round(lesson, reference);
+    return results;
 }
 
 Corpus read_corpus(const Options& options, const Settings& settings) {
@@ -72,13 +108,9 @@ int run(const Options& options) {
     tour.machine = describe_machine(nibble::Host(options.threads).threads());
     print_plan(tour);
 
-    Progress progress;
-    Lesson lesson{corpus, tour.settings, progress, options.threads, {}};
-    const bool has_fp32 = options.precisions.front() == "fp32";
-    if (!has_fp32) use_starting_weights(lesson);
-    tour.error_of = has_fp32 ? "the weights that FP32 learnt" : "the starting weights";
-    for (const std::string& name : options.precisions) tour.language.push_back(learn(name, lesson));
-    tour.spiking = run_spiking(tour, options.precisions, progress);
+    tour.language = learn_all(tour, corpus, options);
+    std::puts("");
+    tour.spiking = run_spiking(tour, options.precisions);
 
     tour.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     print_results(tour);

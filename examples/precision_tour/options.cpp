@@ -53,7 +53,8 @@ std::optional<Options> read_options(int argc, char** argv, int& status) {
     app.add_option("--steps", options.steps, "Training steps for each precision")
         ->check(CLI::Range(std::size_t{1}, std::size_t{1000000}).description(""))
         ->type_name("N");
-    app.add_option("--threads", options.threads, "Threads to use (default: all)")
+    app.add_option("--threads", options.threads,
+                   "Precisions to train at the same time (default: one a core)")
         ->check(CLI::Range(1, 1024).description(""))
         ->type_name("N");
     app.add_flag("--quick", options.quick, "Finish in 20 seconds: fewer steps");

@@ -1,5 +1,7 @@
 #include "spiking.hpp"
 
+#include "console.hpp"
+
 #include <nibble/neuro/balanced.hpp>
 #include <nibble/neuro/compare.hpp>
 
@@ -15,18 +17,18 @@ constexpr std::size_t raster_neurons = 40, raster_steps = 200;
 // Builds the network with potentials and weights stored as V, runs it and measures it.
 template <class V>
 nibble::SpikeRecording simulate(const nibble::BalancedNetwork& plan, std::size_t steps,
-                                SpikingResult& result, Progress& progress) {
+                                SpikingResult& result, Progress& progress, std::size_t row) {
     const nibble::Host on(1);  // a few thousand neurons are one thread's work
     auto network = nibble::build_network<V>(plan);
     nibble::SpikeRecording recording(network.neurons(), steps);
-    progress.begin(result.label, steps);
+    progress.begin(row, steps);
     const auto start = std::chrono::steady_clock::now();
     double seconds = 0;
     for (std::size_t step = 0; step < steps; ++step) {
         network.tick(on, recording);
         seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         const double updates = static_cast<double>(plan.neurons * (step + 1));
-        progress.update(step + 1, rate_text(updates / seconds) + " neuron updates/s");
+        progress.update(row, step + 1, rate_text(updates / seconds) + " neuron updates/s");
     }
     result.neurons = network.neurons();
     result.synapses = network.synapses();
@@ -66,34 +68,40 @@ void compare(const nibble::SpikeRecording& reference, const nibble::SpikeRecordi
 
 }  // namespace
 
-std::vector<SpikingResult> run_spiking(Tour& tour, const std::vector<std::string>& precisions,
-                                       Progress& progress) {
+std::vector<SpikingResult> run_spiking(Tour& tour, const std::vector<std::string>& precisions) {
     const std::size_t steps = tour.settings.quick ? 1000 : 2000;
     tour.raster_neurons = raster_neurons;
     tour.raster_steps = raster_steps;
     const nibble::BalancedNetwork plan{.neurons = 4000, .seed = tour.settings.seed};
     std::vector<SpikingResult> results;
-    nibble::SpikeRecording reference;
-    const auto visit = [&]<class V>(V, const char* name, const char* label) {
-        const bool wanted =
-            std::find(precisions.begin(), precisions.end(), name) != precisions.end();
-        if (!wanted && !results.empty()) return;
-        SpikingResult& result = results.emplace_back();
-        result.name = name;
-        result.label = label;
-        auto recording = simulate<V>(plan, steps, result, progress);
-        if (results.size() == 1) reference = recording;
-        compare(reference, recording, result);
-        progress.end(results.size() == 1
-                         ? text("mean rate %.1f Hz, the reference", result.mean_rate)
-                         : text("rate error %.2f %%, correlation %.4f", 100 * result.rate_error,
-                                result.rate_correlation));
+    std::vector<std::string> labels;
+    const auto plan_visit = [&](const char* name, const char* label) {
+        if (results.empty() ||
+            std::find(precisions.begin(), precisions.end(), name) != precisions.end()) {
+            results.emplace_back().name = name;
+            labels.emplace_back(results.back().label = label);
+        }
     };
-    std::puts("");
-    visit(float{}, "fp32", "FP32");
-    visit(nibble::half{}, "fp16", "FP16");
-    visit(nibble::Int8Value{}, "int8", "INT8");
-    visit(nibble::Int4Value{}, "int4", "INT4");
+    plan_visit("fp32", "FP32");
+    plan_visit("fp16", "FP16");
+    plan_visit("int8", "INT8");
+    plan_visit("int4", "INT4");
+
+    Progress progress(labels);
+    nibble::SpikeRecording reference;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        SpikingResult& r = results[i];
+        const auto run = [&]<class V>(V) { return simulate<V>(plan, steps, r, progress, i); };
+        auto recording = r.name == "fp32"   ? run(float{})
+                         : r.name == "fp16" ? run(nibble::half{})
+                         : r.name == "int8" ? run(nibble::Int8Value{})
+                                            : run(nibble::Int4Value{});
+        if (i == 0) reference = recording;
+        compare(reference, recording, r);
+        progress.end(i, i == 0 ? text("mean rate %.1f Hz, the reference", r.mean_rate)
+                               : text("rate error %.2f %%, correlation %.4f", 100 * r.rate_error,
+                                      r.rate_correlation));
+    }
     return results;
 }
 
