@@ -130,7 +130,7 @@ std::string write_text(nibble::Host& on, const Net& net, const Lesson& lesson, d
     const auto letter = [&](std::size_t i) { return lesson.corpus.character(text[i]); };
     std::size_t first = 0;
     while (first + 16 < text.size() && (letter(first) != '\n' || letter(first + 1) <= ' ')) ++first;
-    const auto prompt = text.subspan(first + 1 < text.size() ? first + 1 : 0, 8);
+    const auto prompt = text.subspan(first + 1, 8);
     nibble::Session<Net> session(net);
     std::string out;
     for (const std::int32_t token : prompt) out += lesson.corpus.character(token);
