@@ -35,7 +35,7 @@ bool speaks_unicode() {
 }
 
 std::string seconds_text(double s) {
-    return s < 100 ? text("%.0f s", s) : text("%.0f min", s / 60);
+    return s < 600 ? text("%.0f s", s) : text("%.0f min", s / 60);
 }
 
 // Columns, the first to the left and the others to the right, as wide as they need to be.
