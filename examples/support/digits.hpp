@@ -39,14 +39,14 @@ inline const std::vector<Point>& strokes_of(int digit) {
 inline void draw_digit(int digit, std::size_t side, nibble::Random& random,
                        std::vector<std::uint8_t>& pixels) {
     const auto spread = [&](double width) { return width * (2 * random.uniform() - 1); };
-    const double turn = spread(0.45), lean = spread(0.4), wide = 1 + spread(0.3);
-    const double tall = 1 + spread(0.2), right = spread(0.14), down = spread(0.12);
+    const double turn = spread(0.3), lean = spread(0.3), wide = 1 + spread(0.22);
+    const double tall = 1 + spread(0.15), right = spread(0.1), down = spread(0.09);
     const double thick = 0.055 + spread(0.02), soft = 0.7 / static_cast<double>(side);
-    const double noise = 160 * random.uniform();
+    const double noise = 110 * random.uniform();
     std::vector<Point> points = strokes_of(digit);
     for (Point& p : points) {
         if (p.x < 0) continue;
-        const double x = (p.x - 0.5 + spread(0.04)) * wide, y = (p.y - 0.5 + spread(0.04)) * tall;
+        const double x = (p.x - 0.5 + spread(0.03)) * wide, y = (p.y - 0.5 + spread(0.03)) * tall;
         const double slanted = x - lean * y;
         p = {0.5 + right + slanted * std::cos(turn) - y * std::sin(turn),
              0.5 + down + slanted * std::sin(turn) + y * std::cos(turn)};

@@ -28,8 +28,9 @@ struct MlpConfig {
         f("bias", c.bias...);
     }
     [[nodiscard]] double weights() const {
-        return static_cast<double>(hidden) *
-               (static_cast<double>(in) + static_cast<double>(out != 0 ? out : in));
+        const auto h = static_cast<double>(hidden), i = static_cast<double>(in);
+        const double ends = i + static_cast<double>(out != 0 ? out : in);
+        return h * ends > h + ends - 1 ? h * ends : h + ends - 1;  // the second: when one is zero
     }
 };
 

@@ -36,6 +36,21 @@ struct Gpt2Config {
     std::size_t layers = 12;
     std::size_t heads = 12;
     std::size_t channels = 768;
+
+    /// What a file keeps.
+    template <class F, class... C>
+    static void fields(F&& f, C&... c) {
+        f("vocabulary", c.vocabulary...);
+        f("context", c.context...);
+        f("layers", c.layers...);
+        f("heads", c.heads...);
+        f("channels", c.channels...);
+    }
+    [[nodiscard]] double weights() const {
+        const double c = static_cast<double>(channels != 0 ? channels : 1);
+        return c * (static_cast<double>(vocabulary) + static_cast<double>(context)) +
+               12.0 * c * c * static_cast<double>(layers);
+    }
 };
 
 /// Positions are few and sensitive: 16 bits where the embedding's format has scales.

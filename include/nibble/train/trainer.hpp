@@ -37,7 +37,7 @@ public:
         auto output = net_->forward(*on_, batch.input, &saved);
         Tensor<float> slope = Tensor<float>::uninitialized(output.shape());
         const float loss = static_cast<float>(loss_(*on_, output, batch.target, slope));
-        net_->backward(*on_, saved, std::move(slope), gradient_);
+        static_cast<void>(net_->backward(*on_, saved, std::move(slope), gradient_));
         if (++pending_ == options.accumulate) update();
         return loss;
     }
