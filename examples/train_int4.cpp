@@ -1,4 +1,5 @@
-// Train a small network whose weights are INT4 all along: no FP32 copy of them, and moments of 8 bits.
+// Train a small network whose weights are INT4 all along: no FP32 copy of them, and moments of 8
+// bits.
 //
 //     train_int4                                                    drawn digits
 //     train_int4 --train mnist-train-images-idx3-ubyte.gz --test mnist-t10k-images-idx3-ubyte.gz

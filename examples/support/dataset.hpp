@@ -1,12 +1,12 @@
 // Labelled images for the examples: read from files, or drawn when there are none.
 //
-//     Dataset::open(path)      IDX (MNIST: the images file; the labels file lies beside it), lines of
-//                              comma-separated numbers with the label last (optdigits), or what save()
-//                              wrote; each also gzipped where the examples are built with zlib
-//     Dataset::digits(n, seed) drawn digits: strokes moved, turned, thickened, with noise
+//     Dataset::open(path)        IDX (MNIST: the images file, the labels file beside it), lines of
+//                                numbers with commas, the label last (optdigits), or what save()
+//                                wrote; each also gzipped where the examples are built with zlib
+//     Dataset::digits(n, seed)   drawn digits: strokes moved, turned, thickened, with noise
 //
-//     for (auto& [image, label] : data) ...           image: [1, pixels], label: int
-//     for (auto& batch : data.batches(64, seed)) ...  batch.input: [n, pixels], batch.target: n labels
+//     for (auto& [image, label] : data)            image: [1, pixels], label: int
+//     for (auto& batch : data.batches(64, seed))   batch.input: [n, pixels], batch.target: n labels
 #pragma once
 
 #include <nibble/io/atomic_file.hpp>
@@ -71,7 +71,8 @@ class Dataset {
             Item item_;
         };
 
-        Range(std::shared_ptr<const Images> images, std::vector<std::size_t> order, std::size_t step)
+        Range(std::shared_ptr<const Images> images, std::vector<std::size_t> order,
+              std::size_t step)
             : images_(std::move(images)), order_(std::move(order)), step_(step) {}
         Iterator begin() const { return {this, 0}; }
         Iterator end() const { return {this, order_.size()}; }
@@ -132,7 +133,8 @@ public:
     void save(const std::string& path) const {
         nibble::AtomicFile file(path);
         std::string text = "NBLDATA1";
-        for (const std::size_t x : {size(), images_->width, images_->height, std::size_t{images_->white}})
+        for (const std::size_t x :
+             {size(), images_->width, images_->height, std::size_t{images_->white}})
             for (unsigned i = 0; i < 4; ++i) text += static_cast<char>(x >> (8 * i) & 255);
         file.write(text);
         file.write(std::as_bytes(std::span(images_->labels)));
@@ -191,24 +193,28 @@ private:
             nibble::fail("\"" + path + "\": damaged gzip file");
         return text;
 #else
-        nibble::fail("\"" + path + "\" is gzipped and the examples were built without zlib: unpack "
+        nibble::fail("\"" + path +
+                     "\" is gzipped and the examples were built without zlib: unpack "
                      "it with gunzip first");
 #endif
     }
 
     static std::size_t big_endian(nibble::Cursor& cursor, const char* field) {
         std::size_t x = 0;
-        for (const std::byte b : cursor.take(4, field)) x = x << 8 | std::to_integer<std::size_t>(b);
+        for (const std::byte b : cursor.take(4, field))
+            x = x << 8 | std::to_integer<std::size_t>(b);
         return x;
     }
-    static std::vector<std::uint8_t> take(nibble::Cursor& cursor, std::uint64_t n, const char* field) {
+    static std::vector<std::uint8_t> take(nibble::Cursor& cursor, std::uint64_t n,
+                                          const char* field) {
         const auto bytes = cursor.take(n, field);
         const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
         return {first, first + bytes.size()};
     }
     static void check_side(std::size_t side, const std::string& path) {
-        if (side == 0 || side > 4096) nibble::fail("\"" + path + "\": images with a side of " +
-                                                   std::to_string(side) + ", expected 1 to 4096");
+        if (side == 0 || side > 4096)
+            nibble::fail("\"" + path + "\": images with a side of " + std::to_string(side) +
+                         ", expected 1 to 4096");
     }
 
     static void read_idx(Images& to, nibble::Cursor& cursor, const std::string& path) {
@@ -225,7 +231,8 @@ private:
             if (const std::size_t at = beside.rfind(from); at != std::string::npos)
                 beside.replace(at, std::string_view(from).size(), into);
         if (beside == path)
-            nibble::fail("\"" + path + "\": the name of an IDX file of images holds \"images\"; the "
+            nibble::fail("\"" + path +
+                         "\": the name of an IDX file of images holds \"images\"; the "
                          "labels are looked for under the same name with \"labels\"");
         const std::string text = contents(beside);
         nibble::Cursor labels(bytes_of(text), "\"" + beside + "\"");

@@ -1,8 +1,10 @@
 // Fuzzing of the safetensors reader and of loading a model: any bytes are refused with an Error or
 // read; nothing crashes, hangs, or takes memory that the file does not pay for.
 //
-//     CXX=clang++ cmake -S . -B build/fuzz -D NIBBLE_BUILD_FUZZERS=ON && cmake --build build/fuzz -t fuzz_safetensors
-//     build/fuzz/tests/fuzz/fuzz_safetensors -dict=tests/fuzz/safetensors.dict work tests/fuzz/corpus/safetensors
+//     CXX=clang++ cmake -S . -B build/fuzz -D NIBBLE_BUILD_FUZZERS=ON
+//     cmake --build build/fuzz --target fuzz_safetensors
+//     mkdir -p work && build/fuzz/tests/fuzz/fuzz_safetensors work tests/fuzz/corpus/safetensors
+//         -dict=tests/fuzz/safetensors.dict -max_total_time=60
 #include <nibble/model/load.hpp>
 
 #include <cstdlib>

@@ -68,7 +68,8 @@ TEST_CASE("drawn digits: reproducible, saved and read back, each once in a shuff
     auto other = again.begin();
     for (auto& [image, label] : data) {
         CHECK(label == (*other).label);
-        CHECK(std::equal(image.units().begin(), image.units().end(), (*other).image.units().begin()));
+        CHECK(
+            std::equal(image.units().begin(), image.units().end(), (*other).image.units().begin()));
         ++other;
     }
     std::vector<int> counts(10), shuffled(10);

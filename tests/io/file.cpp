@@ -1,4 +1,5 @@
-// Mapped files, cursors, atomic writes: what is there, what is not, and what stays when writing fails.
+// Mapped files, cursors, atomic writes: what is there, what is not, and what stays when writing
+// fails.
 #include <nibble/io/atomic_file.hpp>
 #include <nibble/io/checksum.hpp>
 
@@ -19,8 +20,7 @@ std::span<const std::byte> bytes_of(std::string_view text) {
 }
 
 std::size_t files_in(const std::filesystem::path& folder) {
-    return static_cast<std::size_t>(
-        std::distance(std::filesystem::directory_iterator(folder), {}));
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
 }
 
 }  // namespace

@@ -45,7 +45,9 @@ TEST_CASE("what is refused") {
     std::string deep = "{\"a\":";
     for (int i = 0; i < 100'000; ++i) deep += '[';
     refused(deep, "deeper than 64 levels");
-    CHECK(contains(message_of([] { (void)parse_json("{    }", "f", {4, 1}); }),
+    CHECK(contains(message_of([] {
+                       (void)parse_json("{    }", "f", {4, 1});
+                   }),
                    "JSON of 6 bytes, at most 4"));
     for (const char* number : {"-1", "1.0", "1e0", "\"1\"", "18446744073709551616"})
         CHECK_THROWS_AS((void)json_integer(parse_json("{\"n\":" + std::string(number) + "}", "f"),

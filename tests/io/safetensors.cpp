@@ -104,7 +104,8 @@ TEST_CASE("rule 5: products that wrap are no empty tensors") {
     refused_tensor(tensor("F4", "[3]", "[0,1]"), "x", "no whole number of bytes");
     refused_tensor(tensor("F6_E2M3", "[2]", "[0,1]"), "x", "no whole number of bytes");
     CHECK(parse(with_length("{\"t\":{" + tensor("F6_E3M2", "[4]", "[0,3]") + "}}", "xyz"))
-              .at("t").bytes() == 3);
+              .at("t")
+              .bytes() == 3);
 }
 
 TEST_CASE("rule 6: offsets agree with shape and dtype") {
@@ -117,13 +118,14 @@ TEST_CASE("rule 6: offsets agree with shape and dtype") {
 
 TEST_CASE("rule 7: no holes, no overlap, no bytes left over or missing") {
     const auto two = [](const char* a, const char* b, std::string_view data) {
-        return with_length("{\"a\":{" + tensor("U8", "[2]", a) + "},\"b\":{" +
-                               tensor("U8", "[2]", b) + "}}",
-                           data);
+        return with_length(
+            "{\"a\":{" + tensor("U8", "[2]", a) + "},\"b\":{" + tensor("U8", "[2]", b) + "}}",
+            data);
     };
     CHECK(parse(two("[2,4]", "[0,2]", "wxyz")).tensors()[0].name == "b");
-    refused(two("[0,2]", "[3,5]", "vwxyz"), "tensor \"b\": data_offsets begin at 3, the tensor "
-                                            "before ends at 2");
+    refused(two("[0,2]", "[3,5]", "vwxyz"),
+            "tensor \"b\": data_offsets begin at 3, the tensor "
+            "before ends at 2");
     refused(two("[0,2]", "[1,3]", "xyz"), "begin at 1, the tensor before ends at 2");
     refused(two("[0,2]", "[0,2]", "xy"), "begin at 0, the tensor before ends at 2");
     refused(two("[1,3]", "[3,5]", "vwxyz"), "begin at 1, the tensor before ends at 0");
@@ -159,7 +161,8 @@ TEST_CASE("names are found among many, and errors do not repeat long ones in ful
     std::string data;
     for (int i = 0; i < 500; ++i) {
         json += (i == 0 ? "\"t" : ",\"t") + std::to_string(i) + "\":{" +
-                tensor("U8", "[1]", "[" + std::to_string(i) + "," + std::to_string(i + 1) + "]") + "}";
+                tensor("U8", "[1]", "[" + std::to_string(i) + "," + std::to_string(i + 1) + "]") +
+                "}";
         data += static_cast<char>(i);
     }
     const std::string text = with_length(json + "}", data);
@@ -206,7 +209,7 @@ TEST_CASE("every dtype to float, from unaligned bytes") {
         std::vector<float> out(c.expected.size());
         REQUIRE(out.size() * bits_of(c.type) / 8 == c.bytes.size());
         REQUIRE(to_floats(c.type, reinterpret_cast<const std::byte*>(shifted.data()) + 1,
-                                out.size(), out.data()));
+                          out.size(), out.data()));
         INFO(name_of(c.type));
         CHECK(out == c.expected);
     }

@@ -45,7 +45,8 @@ TEST_CASE("a Llama checkpoint") {
     const auto file =
         SafetensorsFile::open(test::data_file("stories260K-hf/model.safetensors").string());
     CHECK(read_all(file) > 250'000);
-    CHECK(file.at("model.layers.4.mlp.up_proj.weight").shape == std::vector<std::uint64_t>{172, 64});
+    CHECK(file.at("model.layers.4.mlp.up_proj.weight").shape ==
+          std::vector<std::uint64_t>{172, 64});
 }
 
 TEST_CASE("a convolution net with scalars and 64-bit integers") {

@@ -137,10 +137,9 @@ void expect_message(const std::string& message, std::string_view part) {
 
 template <class... F>
 struct Formats {};
-using Everything =
-    Formats<float, half, Int4Value, PerTensor<fp8_e4m3, float>, PerRow<Int8Value>,
-            Grouped<Int4Value, 24>, Grouped<Int4Value, 32, fp8_e4m3, Offset::stored>,
-            Grouped<fp4_e2m1, 32, E8M0>, Grouped<Ternary, 8>>;
+using Everything = Formats<float, half, Int4Value, PerTensor<fp8_e4m3, float>, PerRow<Int8Value>,
+                           Grouped<Int4Value, 24>, Grouped<Int4Value, 32, fp8_e4m3, Offset::stored>,
+                           Grouped<fp4_e2m1, 32, E8M0>, Grouped<Ternary, 8>>;
 
 template <class... F, class Function>
 void for_each_format(Formats<F...>, Function&& f) {
@@ -179,8 +178,8 @@ TEST_CASE("every format loads from a float file as if quantized, and a quantized
 
         save(model, folder / "q");
         const std::string bytes = test::read_file(folder / "q");  // not mapped: no byte to spare
-        const auto wide = load<Tiny<float>>(SafetensorsFile::from_bytes(
-            std::as_bytes(std::span(bytes.data(), bytes.size())), "q"));
+        const auto wide = load<Tiny<float>>(
+            SafetensorsFile::from_bytes(std::as_bytes(std::span(bytes.data(), bytes.size())), "q"));
         for (std::size_t i = 0; i < 2; ++i)
             for (std::size_t r = 0; r < 5; ++r)
                 for (std::size_t c = 0; c < 72; ++c)
@@ -216,7 +215,8 @@ TEST_CASE("one quantized format into another goes through its numbers") {
     const auto fitted = some_model<Grouped<Int4Value, 72>>();
     save(fitted, folder / "q");
     const auto wider = load<Tiny<Grouped<Int4Value, 128>>>(folder / "q");
-    CHECK(same_bytes(wider.parts[0].weight.codes().units(), fitted.parts[0].weight.codes().units()));
+    CHECK(
+        same_bytes(wider.parts[0].weight.codes().units(), fitted.parts[0].weight.codes().units()));
 }
 
 TEST_CASE("foreign files: names mapped, matrices transposed, tensors left aside, all float types") {
@@ -295,7 +295,8 @@ std::string broken(void (*change)(SafetensorsWriter&), const char* description =
     w.set("nibble.format", "1");
     w.set("nibble.tensor.fc.weight", description);
     w.add("fc.weight", codes_type, {rows, 6}, std::as_bytes(std::span(codes)));
-    if (scales) w.add("fc.weight.scales", DType::F16, {2, 1}, std::as_bytes(std::span(ones).first(2)));
+    if (scales)
+        w.add("fc.weight.scales", DType::F16, {2, 1}, std::as_bytes(std::span(ones).first(2)));
     if (change != nullptr) change(w);
     w.commit();
     return message_of([&] { (void)load<Plain<Grouped<Int4Value, 8>>>(folder / "w"); });
@@ -309,15 +310,16 @@ TEST_CASE("a quantized tensor that contradicts its description is refused") {
                    "checkpoint format \"2\", this library (version 0.1.0) reads up to 1");
     expect_message(broken(nullptr, "int4-g8 2x12", false), "no tensor \"fc.weight.scales\"");
     expect_message(broken(nullptr, "int4-g8-asym 2x12"), "no tensor \"fc.weight.offsets\"");
-    expect_message(broken(nullptr, "int4-g8 2x13"), "is U8 [2, 6], \"int4-g8 2x13\" needs U8 [2, 7]");
+    expect_message(broken(nullptr, "int4-g8 2x13"),
+                   "is U8 [2, 6], \"int4-g8 2x13\" needs U8 [2, 7]");
     expect_message(broken(nullptr, "int4-g8 3x12"), "needs U8 [3, 6]");
     expect_message(broken(nullptr, "int4-g8 2x12", true, 2, DType::I8), "needs U8 [2, 6]");
     expect_message(broken(nullptr, "int4-g8-scale=fp32 2x12"), "needs F32 [2, 1]");
     expect_message(broken(nullptr, "int4-tensor 2x12"), "needs F16 [1]");
     expect_message(broken(nullptr, "int5 2x12"), "precision \"int5\": unknown");
-    for (const char* text : {"", "int4-g8", "int4-g8 2", "int4-g8 2x", "int4-g8 x12", "int4-g8 -2x12",
-                             "int4-g8 2x12 ", "int4-g8 0x12", "int4-g8 2x0",
-                             "int4-g8 4294967296x4294967296"})
+    for (const char* text :
+         {"", "int4-g8", "int4-g8 2", "int4-g8 2x", "int4-g8 x12", "int4-g8 -2x12", "int4-g8 2x12 ",
+          "int4-g8 0x12", "int4-g8 2x0", "int4-g8 4294967296x4294967296"})
         expect_message(broken(nullptr, text), "is not \"SPEC ROWSxCOLS\"");
     expect_message(broken(nullptr, "int4-g8 2x11", true, 2, DType::U8, 0x10),
                    "bits after the last code of row 0 are not zero");
@@ -360,8 +362,8 @@ TEST_CASE("a saved model cut at any byte or with any bit flipped is refused or l
     save(model, folder / "m");
     const std::string good = test::read_file(folder / "m");
     const auto load_bytes = [&](std::string_view text) {
-        const auto file = SafetensorsFile::from_bytes(
-            std::as_bytes(std::span(text.data(), text.size())), "m");
+        const auto file =
+            SafetensorsFile::from_bytes(std::as_bytes(std::span(text.data(), text.size())), "m");
         return load<Tiny<Grouped<Int4Value, 8>>>(file);
     };
     CHECK(same_bits(load_bytes(good), model));

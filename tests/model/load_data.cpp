@@ -66,9 +66,10 @@ TEST_CASE("a published checkpoint gives its golden logits, and keeps them throug
     // The file is of another layout than the model: that must not go unnoticed.
     LoadOptions wrong = published();
     wrong.transposed = nullptr;
-    CHECK(test::contains(test::message_of([&] { load_into(on, exact, file, wrong); }),
-                         "of the wrong shape: transformer.h.0.attn.c_attn.weight is [128, 384], the "
-                         "model's is [384, 128]"));
+    CHECK(
+        test::contains(test::message_of([&] { load_into(on, exact, file, wrong); }),
+                       "of the wrong shape: transformer.h.0.attn.c_attn.weight is [128, 384], the "
+                       "model's is [384, 128]"));
 }
 
 TEST_CASE("the same names and layout need no options") {

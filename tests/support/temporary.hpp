@@ -15,7 +15,8 @@ public:
     Temporary() {
         std::random_device random;
         do {
-            path_ = std::filesystem::temp_directory_path() / ("nibble-test-" + std::to_string(random()));
+            path_ = std::filesystem::temp_directory_path() /
+                    ("nibble-test-" + std::to_string(random()));
         } while (!std::filesystem::create_directory(path_));
     }
     Temporary(const Temporary&) = delete;
@@ -32,7 +33,8 @@ private:
 };
 
 inline void write_file(const std::string& path, std::string_view text) {
-    std::ofstream(path, std::ios::binary).write(text.data(), static_cast<std::streamsize>(text.size()));
+    std::ofstream(path, std::ios::binary)
+        .write(text.data(), static_cast<std::streamsize>(text.size()));
 }
 
 inline std::string read_file(const std::string& path) {

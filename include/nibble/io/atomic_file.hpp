@@ -10,8 +10,8 @@
 namespace nibble::inline NIBBLE_ARCH {
 
 /// Writes a file so that it appears whole or not at all: into a temporary in the same folder, then
-/// fsync, rename over the old file, fsync of the folder. Without commit() the old file stays and the
-/// temporary is removed. What is there and is no regular file (a pipe, a device) is written in
+/// fsync, rename over the old file, fsync of the folder. Without commit() the old file stays and
+/// the temporary is removed. What is there and is no regular file (a pipe, a device) is written in
 /// place; a symbolic link is followed.
 class AtomicFile {
 public:

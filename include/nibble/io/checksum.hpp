@@ -5,8 +5,8 @@
 //
 //     "nibble.checksum":"xxh64:0123456789abcdef"
 //
-// into the header; the hash is taken over the file with these 16 digits as zeros. Any tool can check
-// it: set the digits to '0', hash the file with XXH64, compare.
+// into the header; the hash is taken over the file with these 16 digits as zeros. Any tool can
+// check it: set the digits to '0', hash the file with XXH64, compare.
 #pragma once
 
 #include <nibble/io/file.hpp>
@@ -49,9 +49,11 @@ public:
         h += total_;
         std::size_t i = 0;
         for (; i + 8 <= held_; i += 8)
-            h = std::rotl(h ^ round(0, load_little<std::uint64_t>(block_ + i)), 27) * prime1 + prime4;
+            h = std::rotl(h ^ round(0, load_little<std::uint64_t>(block_ + i)), 27) * prime1 +
+                prime4;
         for (; i + 4 <= held_; i += 4)
-            h = std::rotl(h ^ load_little<std::uint32_t>(block_ + i) * prime1, 23) * prime2 + prime3;
+            h = std::rotl(h ^ load_little<std::uint32_t>(block_ + i) * prime1, 23) * prime2 +
+                prime3;
         for (; i < held_; ++i)
             h = std::rotl(h ^ std::to_integer<std::uint64_t>(block_[i]) * prime5, 11) * prime1;
         h = (h ^ (h >> 33)) * prime2;

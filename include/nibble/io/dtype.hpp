@@ -13,8 +13,28 @@ namespace nibble::inline NIBBLE_ARCH {
 /// Every type name the format knows, in the order in which the reference writer sorts (a later one
 /// is written earlier, so that wide elements come first and all are aligned).
 enum class DType : std::uint8_t {
-    BOOL, F4, F6_E2M3, F6_E3M2, U8, I8, F8_E5M2, F8_E4M3, F8_E8M0, F8_E4M3FNUZ, F8_E5M2FNUZ,
-    I16, U16, F16, BF16, I32, U32, F32, C64, F64, I64, U64,
+    BOOL,
+    F4,
+    F6_E2M3,
+    F6_E3M2,
+    U8,
+    I8,
+    F8_E5M2,
+    F8_E4M3,
+    F8_E8M0,
+    F8_E4M3FNUZ,
+    F8_E5M2FNUZ,
+    I16,
+    U16,
+    F16,
+    BF16,
+    I32,
+    U32,
+    F32,
+    C64,
+    F64,
+    I64,
+    U64,
 };
 
 struct DTypeInfo {
@@ -22,11 +42,11 @@ struct DTypeInfo {
     unsigned bits;
 };
 inline constexpr DTypeInfo dtype_table[] = {
-    {"BOOL", 8},    {"F4", 4},           {"F6_E2M3", 6},     {"F6_E3M2", 6}, {"U8", 8},
-    {"I8", 8},      {"F8_E5M2", 8},      {"F8_E4M3", 8},     {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
-    {"F8_E5M2FNUZ", 8}, {"I16", 16},     {"U16", 16},        {"F16", 16},    {"BF16", 16},
-    {"I32", 32},    {"U32", 32},         {"F32", 32},        {"C64", 64},    {"F64", 64},
-    {"I64", 64},    {"U64", 64},
+    {"BOOL", 8},        {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
+    {"I8", 8},          {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
+    {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16},    {"BF16", 16},
+    {"I32", 32},        {"U32", 32},    {"F32", 32},    {"C64", 64},    {"F64", 64},
+    {"I64", 64},        {"U64", 64},
 };
 inline constexpr std::size_t dtype_count = std::size(dtype_table);
 
@@ -61,18 +81,16 @@ template <int E, int M>
     const auto power = [](int k) {
         return std::bit_cast<float>(static_cast<std::uint32_t>(127 + k) << 23);
     };
-    const float x = exponent == 0
-                        ? static_cast<float>(mantissa) * power(1 - bias - M)
-                        : static_cast<float>(mantissa + (1u << M)) *
-                              power(static_cast<int>(exponent) - bias - M);
+    const float x = exponent == 0 ? static_cast<float>(mantissa) * power(1 - bias - M)
+                                  : static_cast<float>(mantissa + (1u << M)) *
+                                        power(static_cast<int>(exponent) - bias - M);
     return code & 0x80 ? -x : x;
 }
 
-/// `count` elements of type t at `from` (any alignment, little-endian) as floats. Integers beyond 2^24
-/// and doubles are rounded to nearest. False, and nothing written, for the types that are no single
-/// number of whole bytes: F4, F6_E2M3, F6_E3M2, C64.
-[[nodiscard]] inline bool to_floats(DType t, const std::byte* from, std::size_t count,
-                                    float* out) {
+/// `count` elements of type t at `from` (any alignment, little-endian) as floats. Integers beyond
+/// 2^24 and doubles are rounded to nearest. False, and nothing written, for the types that are no
+/// single number of whole bytes: F4, F6_E2M3, F6_E3M2, C64.
+[[nodiscard]] inline bool to_floats(DType t, const std::byte* from, std::size_t count, float* out) {
     const auto each = [&]<class Bits>(Bits, auto&& convert) {
         for (std::size_t i = 0; i < count; ++i)
             out[i] = convert(load_little<Bits>(from + i * sizeof(Bits)));
@@ -91,9 +109,8 @@ template <int E, int M>
                 return each(b32, [](std::uint32_t x) { return std::bit_cast<float>(x); });
             }
         case DType::F64:
-            return each(b64, [](std::uint64_t x) {
-                return static_cast<float>(std::bit_cast<double>(x));
-            });
+            return each(
+                b64, [](std::uint64_t x) { return static_cast<float>(std::bit_cast<double>(x)); });
         case DType::F16:
             return each(b16, [](std::uint16_t x) { return decode(half::from_bits(x)); });
         case DType::BF16:
@@ -102,19 +119,16 @@ template <int E, int M>
             return each(b8, [](std::uint8_t x) { return decode(fp8_e4m3::from_bits(x)); });
         case DType::F8_E5M2:
             return each(b8, [](std::uint8_t x) { return decode(fp8_e5m2::from_bits(x)); });
-        case DType::F8_E8M0:
-            return each(b8, [](std::uint8_t x) { return decode(E8M0{x}); });
+        case DType::F8_E8M0: return each(b8, [](std::uint8_t x) { return decode(E8M0{x}); });
         case DType::F8_E4M3FNUZ:
             return each(b8, [](std::uint8_t x) { return fnuz_to_float<4, 3>(x); });
         case DType::F8_E5M2FNUZ:
             return each(b8, [](std::uint8_t x) { return fnuz_to_float<5, 2>(x); });
-        case DType::BOOL:
-            return each(b8, [](std::uint8_t x) { return x != 0 ? 1.0f : 0.0f; });
+        case DType::BOOL: return each(b8, [](std::uint8_t x) { return x != 0 ? 1.0f : 0.0f; });
         case DType::U8: return each(b8, [](std::uint8_t x) { return static_cast<float>(x); });
         case DType::I8:
-            return each(b8, [](std::uint8_t x) {
-                return static_cast<float>(static_cast<std::int8_t>(x));
-            });
+            return each(
+                b8, [](std::uint8_t x) { return static_cast<float>(static_cast<std::int8_t>(x)); });
         case DType::U16: return each(b16, [](std::uint16_t x) { return static_cast<float>(x); });
         case DType::I16:
             return each(b16, [](std::uint16_t x) {

@@ -29,9 +29,9 @@ struct JsonLimits {
     return "\"" + std::string(text.substr(0, 80)) + (text.size() > 80 ? "...\"" : "\"");
 }
 
-/// Runs `events` (a SAX handler of nlohmann-json whose callbacks fail() on what they refuse) over one
-/// JSON object and nothing after it but white space. Syntax and UTF-8 errors name `where` and the
-/// offset.
+/// Runs `events` (a SAX handler of nlohmann-json whose callbacks fail() on what they refuse) over
+/// one JSON object and nothing after it but white space. Syntax and UTF-8 errors name `where` and
+/// the offset.
 template <class Events>
 void read_json_object(std::string_view text, const std::string& where, Events& events,
                       const JsonLimits& limits = {}) {
@@ -86,7 +86,8 @@ protected:
     const std::string where_;
 };
 
-/// Checks a whole document: no key twice in one object, depth within the limit, every number finite.
+/// Checks a whole document: no key twice in one object, depth within the limit, every number
+/// finite.
 class JsonCheck final : public JsonEvents {
 public:
     JsonCheck(std::string where, const JsonLimits& limits)

@@ -73,7 +73,8 @@ public:
     }
     /// A tensor's bytes, at any alignment.
     [[nodiscard]] std::span<const std::byte> bytes(const FileTensor& t) const noexcept {
-        return data_.subspan(static_cast<std::size_t>(t.begin), static_cast<std::size_t>(t.bytes()));
+        return data_.subspan(static_cast<std::size_t>(t.begin),
+                             static_cast<std::size_t>(t.bytes()));
     }
 
     /// True when the file carries nibble's checksum (see checksum.hpp).

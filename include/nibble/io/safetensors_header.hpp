@@ -22,8 +22,8 @@ namespace nibble::inline NIBBLE_ARCH {
 struct FileTensor {
     std::string name;
     DType dtype = DType::F32;
-    std::vector<std::uint64_t> shape;         ///< row-major; empty for a scalar
-    std::uint64_t begin = 0, end = 0;         ///< bytes from the start of the data
+    std::vector<std::uint64_t> shape;  ///< row-major; empty for a scalar
+    std::uint64_t begin = 0, end = 0;  ///< bytes from the start of the data
 
     [[nodiscard]] std::uint64_t bytes() const noexcept { return end - begin; }
     /// How many elements; fits, the reader has checked it.
@@ -152,7 +152,7 @@ private:
 
     Level level_ = Level::file;
     bool is_metadata_ = false, has_metadata_ = false;
-    unsigned seen_ = 0;       // one bit for each of fields
+    unsigned seen_ = 0;  // one bit for each of fields
     std::size_t field_ = 0, count_ = 0;
     std::string key_;
 };

@@ -23,8 +23,8 @@ public:
              std::span<const std::byte> data) {
         add_rows(name, dtype, std::move(shape), data.data(), 1, data.size(), data.size());
     }
-    /// A tensor whose bytes are `rows` runs of `row_bytes`, `stride` bytes apart. Fails when they are
-    /// not as many as shape and dtype take, or when the name was added before.
+    /// A tensor whose bytes are `rows` runs of `row_bytes`, `stride` bytes apart. Fails when they
+    /// are not as many as shape and dtype take, or when the name was added before.
     void add_rows(const std::string& name, DType dtype, std::vector<std::uint64_t> shape,
                   const void* data, std::size_t rows, std::size_t row_bytes, std::size_t stride) {
         std::uint64_t bits = bits_of(dtype), given = 0;
@@ -37,7 +37,8 @@ public:
         if (name == "__metadata__" || name.empty())
             fail("write \"" + path_ + "\": a tensor cannot be called " + in_quotes(name));
         const auto* bytes = static_cast<const std::byte*>(data);
-        tensors_.push_back({{name, dtype, std::move(shape), 0, given}, bytes, rows, row_bytes, stride});
+        tensors_.push_back(
+            {{name, dtype, std::move(shape), 0, given}, bytes, rows, row_bytes, stride});
     }
 
     /// Writes the file. When it fails, what was there before is still there.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // What nibble's checkpoints add to safetensors: docs/files.md describes them for other programs.
 //
-//     tensor  NAME            codes, each row to a whole byte: F32 F16 BF16 F8_E4M3 F8_E5M2 I8 as they
-//                             are called; values under a byte as U8 [rows, bytes], lowest bits first
+//     tensor  NAME            codes: F32 F16 BF16 F8_E4M3 F8_E5M2 I8 [rows, cols]; values under a
+//                             byte as U8 [rows, bytes], lowest bits first
 //     tensor  NAME.scales     [rows, runs], or [1] for one scale per tensor (formats with scales)
 //     tensor  NAME.offsets    the same shape (asymmetric formats)
 //     text    nibble.format   "1": the version of this description
-//     text    nibble.tensor.NAME    "int4-g32 256x784": spec, rows and columns; not for plain floats
+//     text    nibble.tensor.NAME    "int4-g32 256x784": spec, rows, columns; not for plain floats
 //     text    nibble.model, nibble.config.FIELD, nibble.version, nibble.checksum
 //
 // A run is columns / runs elements long, and element (r, k) is code * scale[r, k / run] + offset.
@@ -94,9 +94,9 @@ template <class T>
     if (t == nullptr)
         fail(file.name() + ": no tensor " + in_quotes(name) + ", which " + description + " needs");
     if (t->dtype != dtype || t->shape != shape)
-        fail(file.name() + ": tensor " + in_quotes(name) + " is " +
-             std::string(name_of(t->dtype)) + " " + to_string(t->shape) + ", " + description +
-             " needs " + std::string(name_of(dtype)) + " " + to_string(shape));
+        fail(file.name() + ": tensor " + in_quotes(name) + " is " + std::string(name_of(t->dtype)) +
+             " " + to_string(t->shape) + ", " + description + " needs " +
+             std::string(name_of(dtype)) + " " + to_string(shape));
     return file.bytes(*t);
 }
 
@@ -109,7 +109,8 @@ inline void expect_canonical(const StoredMatrix& m, const std::string& where) {
     for (std::size_t r = 0; r < m.rows && m.row_bytes != 0; ++r) {
         const auto row = m.codes.subspan(r * m.row_bytes, m.row_bytes);
         if (used != 0 && std::to_integer<unsigned>(row.back()) >> used != 0)
-            fail(where + ": bits after the last code of row " + std::to_string(r) + " are not zero");
+            fail(where + ": bits after the last code of row " + std::to_string(r) +
+                 " are not zero");
         if (m.spec.value != ValueKind::ternary) continue;
         for (const std::byte b : row) {
             const auto x = std::to_integer<unsigned>(b);
@@ -120,8 +121,8 @@ inline void expect_canonical(const StoredMatrix& m, const std::string& where) {
 }
 
 /// The matrix that `name` stands for in a file with a description of it.
-[[nodiscard]] inline StoredMatrix stored_matrix(const SafetensorsFile& file, const std::string& name,
-                                                const std::string& text) {
+[[nodiscard]] inline StoredMatrix stored_matrix(const SafetensorsFile& file,
+                                                const std::string& name, const std::string& text) {
     const std::string where = file.name() + ": tensor " + in_quotes(name);
     const std::string description = in_quotes(text);
     StoredMatrix m = parse_description(text, where);
@@ -146,8 +147,7 @@ inline void expect_canonical(const StoredMatrix& m, const std::string& where) {
 }
 
 /// Row r of a stored matrix as numbers. `work` holds scales and is grown as needed.
-inline void decode_row(const StoredMatrix& m, std::size_t r, float* out,
-                       std::vector<float>& work) {
+inline void decode_row(const StoredMatrix& m, std::size_t r, float* out, std::vector<float>& work) {
     const std::byte* codes = m.codes.data() + r * m.row_bytes;
     if (bits_of(m.spec.value) >= 8)
         static_cast<void>(to_floats(dtype_of(m.spec.value), codes, m.cols, out));
@@ -171,9 +171,9 @@ inline void decode_row(const StoredMatrix& m, std::size_t r, float* out,
 }
 
 /// A model's configuration struct: a static `fields(f, config...)` that calls f("name", member...)
-/// for each number, bool or enumeration in it, as `parameters` does for weights; and `weights()`, a lower
-/// bound of how many numbers a model of these sizes holds, as a double that cannot overflow. Loading
-/// compares it with the file before it allocates.
+/// for each number, bool or enumeration in it, as `parameters` does for weights; and `weights()`, a
+/// lower bound of how many numbers a model of these sizes holds, as a double that cannot overflow.
+/// Loading compares it with the file before it allocates.
 template <class C>
 concept ConfigFields = requires(C& c, const C& known) {
     C::fields([](const char*, auto&) {}, c);

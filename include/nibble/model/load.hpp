@@ -22,7 +22,8 @@ namespace nibble::inline NIBBLE_ARCH {
 
 /// How a file's names and layouts differ from the model's. Null: they do not.
 struct LoadOptions {
-    /// The file's name for a parameter: "h.0.ln_1.weight" may be "transformer.h.0.ln_1.weight" there.
+    /// The file's name for a parameter: "h.0.ln_1.weight" may be "transformer.h.0.ln_1.weight"
+    /// there.
     std::string (*name)(const std::string& parameter) = nullptr;
     /// True for a matrix that the file holds as [columns, rows] (GPT-2's Conv1D).
     bool (*transposed)(const std::string& parameter) = nullptr;
@@ -57,8 +58,8 @@ void expect_checkpoint(const SafetensorsFile& file, const LoadOptions& options) 
                  in_quotes(M::name));
 }
 
-/// Copies every parameter of `model` from the file. When it fails before the first byte is read (names,
-/// shapes, types, damage), the model is unchanged.
+/// Copies every parameter of `model` from the file. When it fails before the first byte is read
+/// (names, shapes, types, damage), the model is unchanged.
 template <class On, class M>
 LoadReport load_into(On& on, M& model, const SafetensorsFile& file,
                      const LoadOptions& options = {}) {
@@ -126,10 +127,10 @@ template <class C>
     return config;
 }
 
-/// A model of type M with the sizes that the file gives, loaded. The sizes come from the metadata that
-/// save() wrote, or from the shapes of the tensors where M has a static config_from_shapes(shape_of)
-/// (shape_of(name) is the shape, empty for no such tensor). A model without a configuration takes its
-/// parameters' shapes from the file.
+/// A model of type M with the sizes that the file gives, loaded. The sizes come from the metadata
+/// that save() wrote, or from the shapes of the tensors where M has a static
+/// config_from_shapes(shape_of) (shape_of(name) is the shape, empty for no such tensor). A model
+/// without a configuration takes its parameters' shapes from the file.
 template <class M, class On = Host>
 [[nodiscard]] M load(const SafetensorsFile& file, const LoadOptions& options = {}) {
     expect_checkpoint<M>(file, options);
@@ -150,12 +151,13 @@ template <class M, class On = Host>
         if (file.metadata("nibble.format") != nullptr) return loaded(M(config_from<Config>(file)));
         if constexpr (requires { M(M::config_from_shapes(shape_of)); })
             return loaded(M(M::config_from_shapes(shape_of)));
-        fail(file.name() + ": not written by nibble, so it does not say the model's sizes; construct "
-                           "the model with them and call load_into");
+        fail(file.name() +
+             ": not written by nibble, so it does not say the model's sizes; construct "
+             "the model with them and call load_into");
     } else {
         M model;
-        for_each_parameter(
-            [&](const std::string& name, auto& p) { take_shape(p, shape_of(name)); }, model);
+        for_each_parameter([&](const std::string& name, auto& p) { take_shape(p, shape_of(name)); },
+                           model);
         return loaded(std::move(model));
     }
 }

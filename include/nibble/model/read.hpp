@@ -20,7 +20,8 @@ namespace nibble::inline NIBBLE_ARCH {
 /// The logical shape of a tensor of the file; empty when there is none of that name, or one without
 /// elements.
 [[nodiscard]] inline std::vector<std::uint64_t> file_shape(const SafetensorsFile& file,
-                                                           const std::string& name, bool transposed) {
+                                                           const std::string& name,
+                                                           bool transposed) {
     const FileTensor* t = file.find(name);
     if (t == nullptr) return {};
     std::vector<std::uint64_t> shape = t->shape;
@@ -33,8 +34,8 @@ namespace nibble::inline NIBBLE_ARCH {
     return shape;
 }
 
-/// True when numbers of that shape fill the parameter. A matrix takes any rank from 2 up whose first
-/// extent is its rows (convolution weights).
+/// True when numbers of that shape fill the parameter. A matrix takes any rank from 2 up whose
+/// first extent is its rows (convolution weights).
 template <class V, class Memory>
 [[nodiscard]] bool shape_fits(const Tensor<V, Memory>& t, std::span<const std::uint64_t> shape) {
     if (shape.size() != t.shape().rank()) return false;
@@ -129,8 +130,9 @@ void copy_values(const std::byte* from, std::size_t n, V* to) {
     if constexpr (sizeof(V) == 1 || std::endian::native == std::endian::little) {
         if (n != 0) std::memcpy(to, from, n * sizeof(V));
     } else {
-        using Bits = std::conditional_t<sizeof(V) == 2, std::uint16_t,
-                                        std::conditional_t<sizeof(V) == 4, std::uint32_t, std::uint64_t>>;
+        using Bits =
+            std::conditional_t<sizeof(V) == 2, std::uint16_t,
+                               std::conditional_t<sizeof(V) == 4, std::uint32_t, std::uint64_t>>;
         for (std::size_t i = 0; i < n; ++i)
             to[i] = std::bit_cast<V>(load_little<Bits>(from + i * sizeof(V)));
     }
@@ -146,15 +148,16 @@ template <class On>
         const StoredMatrix m = stored_matrix(file, t.name, *text);
         on.parallel_for(x.rows(), 16, [&](std::size_t first, std::size_t end) {
             std::vector<float> work;
-            for (std::size_t r = first; r < end; ++r) decode_row(m, r, x.row(r).units().data(), work);
+            for (std::size_t r = first; r < end; ++r)
+                decode_row(m, r, x.row(r).units().data(), work);
         });
     } else {
         const std::byte* bytes = file.bytes(t).data();
         const std::size_t row_bytes = x.cols() * (bits_of(t.dtype) / 8);
         on.parallel_for(x.rows(), 16, [&](std::size_t first, std::size_t end) {
             for (std::size_t r = first; r < end; ++r)
-                static_cast<void>(to_floats(t.dtype, bytes + r * row_bytes, x.cols(),
-                                            x.row(r).units().data()));
+                static_cast<void>(
+                    to_floats(t.dtype, bytes + r * row_bytes, x.cols(), x.row(r).units().data()));
         });
     }
     if (!transposed) return x;
@@ -222,8 +225,7 @@ void read_parameter(On& on, const SafetensorsFile& file, const std::string& name
     report.not_finite += count_not_finite(on, x);
     if (is_plain(spec) && text == nullptr && !transposed && t.dtype == dtype_of(spec.value))
         copy_codes(file.bytes(t), to.cols() * sizeof(V));
-    else
-        report.clipped += quantize(on, x.view(), to);
+    else report.clipped += quantize(on, x.view(), to);
 }
 
 }  // namespace nibble
