@@ -67,7 +67,7 @@ template <class A>
 /// decode for one value of eight bits or more: a scale.
 template <NeuralValue V, class A>
 [[nodiscard]] NIBBLE_INLINE float decode_one(V v) noexcept {
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
     if constexpr (is_avx<A> && std::is_same_v<V, half>) return x86::half_to_float<A>(v.bits());
 #endif
     return decode(v);
@@ -82,7 +82,7 @@ template <NeuralValue V, class A>
     const unit_t<V>* p = row + i / values_per_unit<V>;
     if constexpr (std::is_same_v<V, float>) {
         return B::load(p);
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
     } else if constexpr (is_avx<A>) {
         if constexpr (std::is_same_v<V, half>) {
             return x86::load_half<A>(p);
@@ -110,7 +110,7 @@ template <NeuralValue V, class A>
     }
 }
 
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
 
 // SmallFloat::encode, line by line in registers. Where it shifts the mantissa's rest to the right to
 // compare, here the rest stands at the top of a word: `rest` = mantissa << (32 - shift).
@@ -224,7 +224,7 @@ NIBBLE_INLINE void encode_lanes(unit_t<V>* row, std::size_t i, Batch<float, A> x
     const std::uint64_t index = base + i;
     if constexpr (std::is_same_v<V, float>) {
         x.store(p);
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
     } else if constexpr (is_avx<A>) {
         if constexpr (std::is_same_v<V, half> && std::is_same_v<Rounding, ToNearest>) {
             x86::store_half<A>(p, x);

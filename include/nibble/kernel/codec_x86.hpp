@@ -20,7 +20,7 @@ inline constexpr bool is_avx = is_avx512<A> || std::is_same_v<A, isa::Avx2>;
 
 }  // namespace nibble
 
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
 #include <immintrin.h>
 
 namespace nibble::inline NIBBLE_ARCH::x86 {

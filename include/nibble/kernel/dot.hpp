@@ -10,7 +10,7 @@
 
 #include <cstring>
 
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -28,7 +28,7 @@ template <bool Narrow, class A>
                                                         Batch<std::int32_t, A> w,
                                                         Batch<std::int32_t, A> x) noexcept {
     using B = Batch<std::int32_t, A>;
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
     if constexpr (std::is_same_v<A, isa::Avx512Vnni>) {
         return typename B::Register(_mm512_dpbusd_epi32(sum.v, w.v, x.v));
     } else if constexpr (is_avx512<A>) {
@@ -77,7 +77,7 @@ template <bool Narrow, class A>
 template <class Word, class A>
 [[nodiscard]] NIBBLE_INLINE Batch<std::uint32_t, A> load_words(const void* p) noexcept {
     using B = Batch<std::uint32_t, A>;
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
     if constexpr (sizeof(Word) == 2 && is_avx<A>) return x86::load_u16<A>(p);
     if constexpr (sizeof(Word) == 1 && is_avx<A>) return x86::load_u8<A>(p);
 #endif

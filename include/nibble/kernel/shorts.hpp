@@ -14,7 +14,7 @@ namespace nibble::inline NIBBLE_ARCH {
 template <class A>
 struct Shorts;
 
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
 
 /// True for AVX2 and AVX-512.
 template <class A>
@@ -184,7 +184,7 @@ inline constexpr bool has_shorts = false;
 /// Lane i of a float mask as bit i.
 template <class A>
 [[nodiscard]] NIBBLE_INLINE std::uint64_t mask_bits(const Mask<A>& mask) noexcept {
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
     if constexpr (is_avx512<A>) return static_cast<__mmask16>(mask.v);
     else if constexpr (is_avx<A>)
         return static_cast<std::uint64_t>(_mm256_movemask_ps(static_cast<__m256>(mask.v)));

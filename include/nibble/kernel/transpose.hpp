@@ -9,7 +9,7 @@
 
 #include <utility>
 
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -25,7 +25,7 @@ NIBBLE_INLINE void unroll(F&& f) {
     unroll_over(std::make_index_sequence<N>{}, f);
 }
 
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
 namespace x86 {
 
 // Pairs of rows, then fours of rows within each 128-bit part, then the parts.
@@ -91,7 +91,7 @@ using RegisterSquare = Batch<float, A>[Batch<float, A>::lanes];
 /// r[i] lane j becomes r[j] lane i.
 template <class A>
 NIBBLE_INLINE void transpose(RegisterSquare<A>& r) noexcept {
-#if NIBBLE_SIMD && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64))
+#if NIBBLE_SIMD && defined(__AVX2__)
     if constexpr (is_avx512<A>) return x86::transpose16<A>(r);
     else if constexpr (is_avx<A>) return x86::transpose8<A>(r);
 #endif
