@@ -148,6 +148,7 @@ std::string memory_chart(const std::vector<LanguageResult>& results) {
         const auto total = static_cast<double>(r.weight_bytes + r.optimizer_bytes);
         svg.label(x.first - 8, y + 22, r.label, "name end");
         svg.rectangle(x.first, y + 6, x(weights) - x.first, row - 12, "fill s-" + r.name);
+        svg.rectangle(x(weights), y + 6, x(total) - x(weights), row - 12, "backing");
         svg.rectangle(x(weights), y + 6, x(total) - x(weights), row - 12, "fill faint s-" + r.name);
         svg.label(x(total) + 7, y + 22, bytes_text(r.weight_bytes + r.optimizer_bytes), "tick");
         y += row;

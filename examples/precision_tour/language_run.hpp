@@ -128,9 +128,10 @@ template <class Net>
 std::string write_text(nibble::Host& on, const Net& net, const Lesson& lesson, double& speed) {
     const auto text = lesson.corpus.validation();
     const auto letter = [&](std::size_t i) { return lesson.corpus.character(text[i]); };
+    const auto opens = [&](std::size_t i) { return letter(i) == '\n' && letter(i + 1) > ' '; };
     std::size_t first = 0;
-    while (first + 16 < text.size() && (letter(first) != '\n' || letter(first + 1) <= ' ')) ++first;
-    const auto prompt = text.subspan(first + 1, 8);
+    while (first + 16 < text.size() && !opens(first)) ++first;
+    const auto prompt = text.subspan(first + 1, 12);
     nibble::Session<Net> session(net);
     std::string out;
     for (const std::int32_t token : prompt) out += lesson.corpus.character(token);

@@ -40,8 +40,8 @@ Settings settings_for(const Options& options) {
     Settings s;
     s.seed = options.seed;
     s.quick = options.quick;
-    s.rate = 6e-3;
-    s.steps = options.steps != 0 ? options.steps : options.quick ? 400 : 2500;
+    s.rate = 4e-3;
+    s.steps = options.steps != 0 ? options.steps : options.quick ? 400 : 2000;
     s.validation_windows = options.quick ? 64 : 256;
     s.generated = options.quick ? 200 : 400;
     return s;

@@ -45,7 +45,7 @@ svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
 svg .power { font-size: 10px; }
 .grid { stroke: var(--rule); } .axis { stroke: var(--tick); } .zero { stroke: var(--ink); }
 .series { fill: none; stroke: currentColor; stroke-width: 1.9; stroke-linejoin: round; }
-.fill { fill: currentColor; } .faint { opacity: 0.38; }
+.backing { fill: var(--panel); } .fill { fill: currentColor; } .faint { opacity: 0.38; }
 .s-fp32 { color: var(--fp32); } .s-bf16 { color: var(--bf16); } .s-fp16 { color: var(--fp16); }
 .s-fp8 { color: var(--fp8); } .s-int8 { color: var(--int8); } .s-int4 { color: var(--int4); }
 .s-mixed { color: var(--mixed); }

@@ -37,9 +37,9 @@ std::string headline(const Tour& tour) {
                             int8->weight_bytes + int8->optimizer_bytes),
                       "less weight and optimizer memory in INT8");
     }
-    if (const SpikingResult* spikes = find(tour.spiking, "int8"); spikes != nullptr)
-        cards += card(text("%.3f", spikes->rate_correlation),
-                      "correlation of INT8\u2019s firing rates with FP32\u2019s");
+    if (const SpikingResult* spikes = find(tour.spiking, "int4"); spikes != nullptr)
+        cards += card(text("%.1f %%", 100 * spikes->rate_error),
+                      "mean difference of INT4 neurons\u2019 firing rates from FP32\u2019s");
     return cards.empty() ? "" : "<div class=\"cards\">" + cards + "</div>\n";
 }
 
