@@ -61,6 +61,9 @@ Corpus::Corpus(const std::string& file, std::size_t context) {
         const auto byte = static_cast<unsigned char>(c);
         const bool continues = (byte & 0xC0) == 0x80;
         if (byte == '\r' || continues) continue;
+        // Deep indentation is easy to predict and dull to read: two spaces say as much.
+        const std::size_t n = bytes.size();
+        if (byte == ' ' && n >= 2 && bytes[n - 1] == ' ' && bytes[n - 2] == ' ') continue;
         const bool known = byte == '\n' || byte == '\t' || (byte >= 32 && byte < 127);
         bytes.push_back(known ? byte : rare);
         ++count[bytes.back()];

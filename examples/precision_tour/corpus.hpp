@@ -8,7 +8,8 @@
 namespace tour {
 
 /// A text as tokens, one a character. The vocabulary is the ASCII characters seen often enough, in
-/// order; everything else is one further token. The first 90 % train, the rest validate.
+/// order; everything else is one further token. Runs of spaces are cut to two. The first 90 % train,
+/// the rest validate.
 class Corpus {
 public:
     /// Reads `file`, or the library's own sources when it is empty. Throws std::runtime_error that

@@ -128,9 +128,14 @@ template <class Net>
 std::string write_text(nibble::Host& on, const Net& net, const Lesson& lesson, double& speed) {
     const auto text = lesson.corpus.validation();
     const auto letter = [&](std::size_t i) { return lesson.corpus.character(text[i]); };
-    const auto opens = [&](std::size_t i) { return letter(i) == '\n' && letter(i + 1) > ' '; };
+    const auto opens = [&](std::size_t i) {  // a line that is long enough to be one
+        if (letter(i) != '\n' || letter(i + 1) <= ' ') return false;
+        for (std::size_t k = 1; k < 30; ++k)
+            if (letter(i + k) == '\n') return false;
+        return true;
+    };
     std::size_t first = 0;
-    while (first + 16 < text.size() && !opens(first)) ++first;
+    while (first + 30 < text.size() && !opens(first)) ++first;
     const auto prompt = text.subspan(first + 1, 12);
     nibble::Session<Net> session(net);
     std::string out;
