@@ -54,11 +54,11 @@ void product_block(std::size_t count, Strided a, const float* b, std::size_t b_r
 template <class A, bool Add, std::size_t Rows, std::size_t Across>
 NIBBLE_INLINE void product_columns(std::size_t rows, std::size_t count, Strided a, const float* b,
                                    std::size_t b_row, float* c, std::size_t c_row) noexcept {
-    std::size_t m = 0;
-    for (; m + Rows <= rows; m += Rows)
+    const std::size_t whole = rows / Rows * Rows;
+    for (std::size_t m = 0; m < whole; m += Rows)
         product_block<A, Add, Rows, Across>(count, {a.data + m * a.row, a.row, a.step}, b, b_row,
                                             c + m * c_row, c_row);
-    for (; m < rows; ++m)
+    for (std::size_t m = whole; m < rows; ++m)
         product_block<A, Add, 1, Across>(count, {a.data + m * a.row, a.row, a.step}, b, b_row,
                                          c + m * c_row, c_row);
 }
