@@ -110,7 +110,9 @@ TEST_CASE("a quick tour: every precision learns, and the figures say what they s
         double mass = r.at("weight_error").at("exact").get<double>();
         for (const json& share : r.at("weight_error").at("histogram")) mass += share.get<double>();
         CHECK(mass == doctest::Approx(1.0));
-        CHECK(r.at("weight_error").at("clipped") == 0);
+        // Four bits clip a few on purpose: the rest gain more than those lose.
+        CHECK(r.at("weight_error").at("clipped").get<double>() <
+              0.03 * r.at("parameters").get<double>());
     }
     const auto share = [&](const char* p) {
         return result(language, p).at("accuracy_share").get<double>();
