@@ -69,3 +69,20 @@ TEST_CASE("no error, no signal, numbers that are none") {
     const Matrix<float> none;
     CHECK(quantization_error(on, View<const float>{}, none).count == 0);
 }
+
+TEST_CASE("a number beyond the range of a bare value is an infinite error") {
+    Host on(1);
+    Tensor<float> w({1, 64});
+    w(0, 0) = 1e6f;
+    w(0, 1) = -1e6f;
+    Matrix<half> q(1, 64);
+    const Clipped clipped = quantize(on, w.view(), q);
+    const ErrorReport report = quantization_error(on, w.view(), q);
+    CHECK(report.clipped == clipped.saturated);
+    CHECK(report.clipped == 2);
+    CHECK(report.max_error == std::numeric_limits<double>::infinity());
+    // The errors are w minus infinity, and the other way round.
+    CHECK(report.histogram.front() == 1);
+    CHECK(report.histogram.back() == 1);
+    CHECK(report.histogram[20] == 62);
+}

@@ -100,6 +100,7 @@ template <class A, Format F, class Memory>
         if (!is_finite(x)) return;
         constexpr double middle = ErrorReport::bins / 2;
         double at = width > 0 ? error / width : 0.0;
+        if (at != at) at = error;  // a number that became infinite, which makes the width so too
         at = at < -middle ? -middle : at > middle ? middle : at;
         ++row.histogram[static_cast<std::size_t>(at + middle + 0.5)];
     });
