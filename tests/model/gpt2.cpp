@@ -8,6 +8,7 @@
 #include <nibble/train/trainer.hpp>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 using namespace nibble;
@@ -134,6 +135,32 @@ TEST_CASE("sampling follows the probabilities") {
     const double share[] = {0.5, 0.3, 0.2};
     for (int i = 0; i < 3; ++i)
         CHECK(std::fabs(counts[i] - share[i] * draws) < 5 * std::sqrt(draws * share[i] * (1 - share[i])));
+}
+
+TEST_CASE("sampling from logits that are not all numbers") {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    std::vector<float> logits(200, nan);
+    logits[37] = 1.0f;
+    logits[150] = 2.0f;
+    Random random(1);
+    for (int i = 0; i < 50; ++i) {
+        const std::int32_t token = sample(logits, {.temperature = 1.0f}, random);
+        CHECK((token == 37 || token == 150));
+    }
+    CHECK(sample(logits, {}, random) == 150);
+    CHECK(sample(std::vector<float>(5, nan), {.temperature = 1.0f}, random) == 0);
+    CHECK_THROWS_WITH_AS(static_cast<void>(sample({}, {}, random)),
+                         "nibble: sample: there are no logits", Error);
+}
+
+TEST_CASE("models of different depth are not visited in step") {
+    const Gpt2<float> two(tiny);
+    auto config = tiny;
+    config.layers = 1;
+    const Gpt2<float> one(config);
+    const auto visit = [](const std::string&, auto&, auto&) {};
+    CHECK_THROWS_WITH_AS(for_each_parameter(visit, two, one),
+                         "nibble: layers \"h\": lists of different lengths are visited together", Error);
 }
 
 TEST_CASE("GPT-2 refuses sequences that do not fit and ids that do not exist") {

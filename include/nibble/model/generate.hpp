@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -78,13 +79,21 @@ struct Sampling {
     return argmax(std::span<const float>(x.data(), x.cols()));
 }
 
-/// A token drawn from logits as `how` says.
+/// A token drawn from logits as `how` says. NaN is never drawn while there are numbers.
 [[nodiscard]] inline std::int32_t sample(std::span<const float> logits, const Sampling& how,
                                          Random& random) {
-    if (!(how.temperature > 0)) return static_cast<std::int32_t>(argmax(logits));
+    if (logits.empty()) fail("sample: there are no logits");
+    // NaN has no order, and sorting needs one.
+    const auto number = [&](std::size_t i) {
+        return logits[i] == logits[i] ? logits[i] : -std::numeric_limits<float>::infinity();
+    };
     std::vector<std::pair<float, std::int32_t>> best(logits.size());
     for (std::size_t i = 0; i < logits.size(); ++i)
-        best[i] = {logits[i], static_cast<std::int32_t>(i)};
+        best[i] = {number(i), static_cast<std::int32_t>(i)};
+    if (!(how.temperature > 0))
+        return std::max_element(best.begin(), best.end(),
+                                [](const auto& a, const auto& b) { return a.first < b.first; })
+            ->second;
     // Ties keep the order of the vocabulary, so equal logits give equal text everywhere.
     std::sort(best.begin(), best.end(), [](const auto& a, const auto& b) {
         return a.first != b.first ? a.first > b.first : a.second < b.second;
