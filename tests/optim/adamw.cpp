@@ -207,6 +207,35 @@ TEST_CASE("a gradient of another shape is refused with both shapes") {
                          "nibble: update: a gradient of [4, 65] for a parameter of [4, 64]", Error);
 }
 
+TEST_CASE("an optimizer of another model is refused") {
+    Host on;
+    auto net = random_pair<float>(4, 64, 1);
+    const auto gradient = zeros_like<Pair<float>>(net);
+    BasicAdamW<Pair<float>> adam(random_pair<float>(3, 64, 1));
+    CHECK_THROWS_WITH_AS(adam.step(on, net, gradient),
+                         "nibble: update: an optimizer's state of [3, 64] for a parameter of [4, 64]",
+                         Error);
+}
+
+TEST_CASE_TEMPLATE("moments that round to nothing do not make a step explode", M, bfloat16, half,
+                   fp8_e5m2, PerRow<fp8_e4m3>, Grouped<Int8Value, 64>) {
+    Host on;
+    auto net = random_pair<float>(8, 64, 1);
+    BasicAdamW<Pair<float>, M> adam(net, {.rate = 1e-3f, .decay = 0.0f});
+    auto gradient = zeros_like<Pair<float>>(net);
+    double largest = 0;
+    for (int t = 0; t < 400; ++t) {
+        for (std::size_t i = 0; i < 8 * 64; ++i)
+            gradient.weight.codes()(i / 64, i % 64) = t < 20 || (t % 50 == 0 && i % 3 == 0) ? 1e-6f : 0.0f;
+        const auto before = numbers(net.weight);
+        adam.step(on, net, gradient);
+        const auto after = numbers(net.weight);
+        for (std::size_t i = 0; i < before.size(); ++i)
+            largest = std::max(largest, std::fabs(double(after[i]) - double(before[i])));
+    }
+    CHECK(largest < 4e-3);
+}
+
 TEST_CASE("SGD with momentum follows its formula") {
     Host on;
     for (const bool nesterov : {false, true}) {

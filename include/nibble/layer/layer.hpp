@@ -63,6 +63,8 @@ void walk(const std::string& name, F& f, First& first, Rest&... rest) {
     if constexpr (is_matrix<T> || is_tensor<T>) {
         f(name, first, rest...);
     } else if constexpr (is_layer_list<T>) {
+        if (((rest.size() != first.size()) || ...))
+            fail("layers \"" + name + "\": lists of different lengths are visited together");
         for (std::size_t i = 0; i < first.size(); ++i)
             walk(join(name, std::to_string(i)), f, first[i], rest[i]...);
     } else {
@@ -74,7 +76,7 @@ void walk(const std::string& name, F& f, First& first, Rest&... rest) {
 }  // namespace visit
 
 /// Calls f(name, parameter...) for every parameter of one layer, or of several of the same shape in
-/// step; names join with dots: "h.0.attn.c_attn.weight". Lists must have equal lengths.
+/// step; names join with dots: "h.0.attn.c_attn.weight". Fails on lists of different lengths.
 template <class F, class... L>
 void for_each_parameter(F&& f, L&... layers) {
     visit::walk(std::string{}, f, layers...);

@@ -179,6 +179,9 @@ private:
                     for (std::size_t j = k; j < k + run && j < n; ++j)
                         root[j] = root[j] < least ? least : root[j];
                 }
+            } else {
+                constexpr float least = half_step<typename M::V>();
+                for (std::size_t j = 0; j < n; ++j) root[j] = root[j] < least ? least : root[j];
             }
         }
     }

@@ -95,6 +95,12 @@ void update_rows(BasicHost<A>& on, const G& gradient, const Roundings& roundings
     if (gradient.rows() != rows || gradient.cols() != cols)
         fail("update: a gradient of " + to_string(gradient.shape()) + " for a parameter of " +
              to_string(weight.shape()));
+    const auto expect_state = [&](const auto& state) {
+        if (state.rows() != rows || state.cols() != cols)
+            fail("update: an optimizer's state of " + to_string(state.shape()) +
+                 " for a parameter of " + to_string(weight.shape()));
+    };
+    (expect_state(states), ...);
     if (rows == 0 || cols == 0) return;
     std::tuple<RowAccess<W>, RowAccess<S>...> access{RowAccess<W>(weight), RowAccess<S>(states)...};
     constexpr std::size_t count = 1 + sizeof...(S);
