@@ -8,7 +8,8 @@
 namespace nibble::inline NIBBLE_ARCH {
 
 struct TrainerOptions {
-    float clip_norm = 0.0f;   ///< gradients are scaled down to this norm; 0: never
+    float clip_norm = 0.0f;   ///< gradients are scaled down to this norm, and left out when it is
+                              ///< not finite (see skipped()); 0: never
     std::size_t accumulate = 1;  ///< batches whose gradients are averaged into one update
 };
 
@@ -30,15 +31,17 @@ public:
 
     TrainerOptions options;
 
-    /// One batch: its mean loss. Weights change after every `accumulate` batches.
+    /// One batch: its mean loss. Weights change after every `accumulate` batches. Layers that draw
+    /// random numbers draw others at each batch.
     template <class Batch>
     float step(const Batch& batch) {
+        begin_step(*net_, (optimizer_->steps() + skipped_) * options.accumulate + pending_);
         typename Net::Saved saved;
         auto output = net_->forward(*on_, batch.input, &saved);
         Tensor<float> slope = Tensor<float>::uninitialized(output.shape());
         const float loss = static_cast<float>(loss_(*on_, output, batch.target, slope));
         static_cast<void>(net_->backward(*on_, saved, std::move(slope), gradient_));
-        if (++pending_ == options.accumulate) update();
+        if (++pending_ >= options.accumulate) update();
         return loss;
     }
 
@@ -61,16 +64,21 @@ public:
     [[nodiscard]] int steps() const noexcept { return static_cast<int>(optimizer_->steps()); }
     /// The norm of the last update's gradient, before clipping; 0 when nothing is clipped.
     [[nodiscard]] double last_norm() const noexcept { return norm_; }
+    /// Updates left out because their gradient was not finite; counted while gradients are clipped.
+    [[nodiscard]] std::size_t skipped() const noexcept { return skipped_; }
     [[nodiscard]] rebind_t<Net, float>& gradient() noexcept { return gradient_; }
 
 private:
     void update() {
         float scale = 1.0f / static_cast<float>(pending_);
+        norm_ = 0;
         if (options.clip_norm > 0) {
             norm_ = gradient_norm(*on_, gradient_) * static_cast<double>(scale);
             scale *= clip_factor(norm_, options.clip_norm);
         }
-        optimizer_->step(*on_, *net_, gradient_, scale);
+        // One such update would leave nothing of the weights: integers store NaN as 0.
+        if (std::isfinite(norm_)) optimizer_->step(*on_, *net_, gradient_, scale);
+        else ++skipped_;
         for_each_parameter([](const std::string&, auto& g) { clear(g); }, gradient_);
         pending_ = 0;
     }
@@ -86,6 +94,7 @@ private:
     Loss loss_;
     rebind_t<Net, float> gradient_;
     std::size_t pending_ = 0;
+    std::size_t skipped_ = 0;
     double norm_ = 0;
 };
 
