@@ -21,8 +21,7 @@
 #include <nibble/layer/split_attention.hpp>
 #include <nibble/model/generate.hpp>
 #include <nibble/model/gpt2.hpp>
-#include <nibble/neuro/balanced.hpp>
-#include <nibble/neuro/compare.hpp>
+#include <nibble/neuro/lif.hpp>
 #include <nibble/optim/adamw.hpp>
 #include <nibble/optim/schedule.hpp>
 #include <nibble/optim/sgd.hpp>

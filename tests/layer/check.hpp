@@ -140,7 +140,9 @@ void check_layer(const L& layer, Tensor<float> x, Reference ref, Tolerance allow
         }
         INFO(name, ": worst error ", worst, ", scale ", scale);
         CHECK(scale > 0);
-        CHECK(worst <= allowed.backward * scale + 1e-7);
+        // Some gradients are zero in exact arithmetic (a key's bias shifts all scores alike), and
+        // what is left is the float rounding of sums of order one.
+        CHECK(worst <= allowed.backward * scale + 5e-7);
     };
     const std::vector<Mat> gradients = parameters_of(gradient);
     for (std::size_t i = 0; i < parameters.size(); ++i)

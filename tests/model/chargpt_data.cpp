@@ -136,7 +136,8 @@ TEST_CASE("FP32 follows the reference run of 2,000 steps at every recorded step"
             if (r["scheme"] == "fp32" && r["steps"] == 2000) return r;
         throw std::runtime_error("no FP32 run of 2,000 steps is recorded");
     }();
-    Host on;
+    // One thread: the losses do not depend on it, and tests run side by side.
+    Host on(1);
     auto net = starting_net();
     BasicAdamW<Gpt2<float>> adam(net, {.beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f, .decay = 0.1f});
     Trainer trainer(on, net, adam, cross_entropy, {.clip_norm = 1.0f});

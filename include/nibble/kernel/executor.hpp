@@ -62,6 +62,23 @@ private:
     int threads_;
 };
 
+/// A count that the ranges of a parallel_for add to: whole numbers give the same sum in any order.
+/// (<atomic> alone takes longer to compile than a kernel.)
+class Tally {
+public:
+    void add(std::size_t n) noexcept {
+#if defined(_OPENMP)
+#pragma omp atomic
+#endif
+        count_ += n;
+    }
+    /// The sum, once the ranges are done.
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
+
+private:
+    std::size_t count_ = 0;
+};
+
 /// The CPU with the instruction set this unit is built for.
 using Host = BasicHost<>;
 

@@ -19,10 +19,15 @@
 #include <nibble/kernel/gemm.hpp>
 #include <nibble/quant/matrix.hpp>
 
-#include <cfloat>
-#include <numeric>
+#include <limits>
 
 namespace nibble::inline NIBBLE_ARCH {
+
+/// The greatest common divisor of a run and 32: the run's lowest one-bit, at most 32.
+[[nodiscard]] constexpr std::size_t common_group(std::size_t run) noexcept {
+    const std::size_t lowest = run & (~run + 1);
+    return lowest < 32 ? lowest : 32;
+}
 
 /// Rows of activations in int8: padded with zeros, a scale and a sum of codes for each group.
 template <class A>
@@ -57,7 +62,7 @@ private:
             bool finite = true;
             for (std::size_t k = first; k < end; k += B::lanes) {
                 const B size = abs(part(from, k, end));
-                finite = finite && count(size <= B(FLT_MAX)) == B::lanes;
+                finite = finite && count(size <= B(std::numeric_limits<float>::max())) == B::lanes;
                 top = max(top, size);
             }
             const float most = finite ? reduce_max(top) : 0.0f;
@@ -217,7 +222,7 @@ void matmul_int8(const BasicHost<A>& on, const Matrix<F>& w, View<const float> x
     expect_shape("matmul_int8", "y", y.rows, y.cols, x.rows, w.rows());
     if (y.empty()) return;
     constexpr std::size_t lanes = Batch<float, A>::lanes;
-    const std::size_t group = w.runs() == 1 ? 32 : std::gcd(w.run(), std::size_t{32});
+    const std::size_t group = w.runs() == 1 ? 32 : common_group(w.run());
     const Int8Rows<A> quantized(on, x, group);
     const std::size_t work = (x.rows + 1) * (w.cols() + 1) * lanes;
     on.parallel_for(w.rows(), lanes * (1 + (std::size_t{1} << 22) / work),

@@ -11,7 +11,6 @@
 
 #include <nibble/kernel/rows.hpp>
 
-#include <atomic>
 #include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -25,13 +24,13 @@ namespace nibble::inline NIBBLE_ARCH {
 template <NeuralValue V, ScaleValue S, bool HasOffset, class A>
 [[nodiscard]] Affine calibrate_tensor(BasicHost<A>& on, View<const float> w, Calibration how) {
     Tensor<float> finite;
-    std::atomic<bool> clean{true};
+    Tally spoilt;
     on.parallel_for(w.rows, row_grain(w.cols), [&](std::size_t first, std::size_t last) {
         for (std::size_t r = first; r < last; ++r)
             if (!(magnitude_of<A>(w.row(r), w.cols) <= std::numeric_limits<float>::max()))
-                clean = false;
+                spoilt.add(1);
     });
-    if (!clean) {
+    if (spoilt.count() != 0) {
         finite = Tensor<float>({w.rows, w.cols});
         for (std::size_t r = 0; r < w.rows; ++r)
             copy_finite<A>(w.row(r), w.cols, finite.data() + r * finite.stride());
@@ -92,15 +91,15 @@ Clipped quantize(BasicHost<A>& on, View<const float> w, Matrix<F, Memory>& q,
         q.scales().data()[0] = encode<S>(a.scale);
         if constexpr (Traits::has_offset) q.offsets().data()[0] = encode<S>(a.offset);
     }
-    std::atomic<std::size_t> saturated{0}, nan{0};
+    Tally saturated, nan;
     on.parallel_for(w.rows, row_grain(w.cols), [&](std::size_t first, std::size_t last) {
         Clipped some;
         for (std::size_t r = first; r < last; ++r)
             some += store_row<A>(q, r, w.row(r), rounding, how);
-        saturated += some.saturated;
-        nan += some.nan;
+        saturated.add(some.saturated);
+        nan.add(some.nan);
     });
-    return {saturated, nan};
+    return {saturated.count(), nan.count()};
 }
 
 /// w in format F. Fails unless F's group divides the row.

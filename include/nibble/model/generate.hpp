@@ -71,17 +71,20 @@ struct Sampling {
 
 /// The index of the largest element, the first of equals; 0 for an empty span.
 [[nodiscard]] inline std::size_t argmax(std::span<const float> x) noexcept {
-    return x.empty() ? 0
-                     : static_cast<std::size_t>(std::max_element(x.begin(), x.end()) - x.begin());
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < x.size(); ++i) best = x[i] > x[best] ? i : best;
+    return best;
 }
 /// The index of the largest element of a one-row tensor.
 [[nodiscard]] inline std::size_t argmax(const Tensor<float>& x) noexcept {
     return argmax(std::span<const float>(x.data(), x.cols()));
 }
 
-/// A token drawn from logits as `how` says. NaN is never drawn while there are numbers.
-[[nodiscard]] inline std::int32_t sample(std::span<const float> logits, const Sampling& how,
-                                         Random& random) {
+/// A token drawn from logits as `how` says; `random` is a Random or has its uniform(). NaN is never
+/// drawn while there are numbers.
+template <class Generator>
+[[nodiscard]] std::int32_t sample(std::span<const float> logits, const Sampling& how,
+                                  Generator& random) {
     if (logits.empty()) fail("sample: there are no logits");
     // NaN has no order, and sorting needs one.
     const auto number = [&](std::size_t i) {

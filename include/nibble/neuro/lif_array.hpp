@@ -15,7 +15,6 @@
 #include <nibble/store/error.hpp>
 #include <nibble/store/tensor.hpp>
 
-#include <atomic>
 #include <cmath>
 #include <vector>
 
@@ -198,16 +197,16 @@ private:
     }
     template <class Rounding, class Input>
     std::size_t sweep(const BasicHost<A>& on, Rounding rounding, const Input& input) {
-        std::atomic<std::size_t> saturated{0}, total{0};
+        Tally saturated, total;
         // A few thousand neurons are a thread's worth of work.
         on.parallel_for(blocks(), 64, [&](std::size_t begin, std::size_t end) {
             std::size_t cut = 0, fired = 0;
             for (std::size_t b = begin; b < end; ++b) fired += block(b, rounding, input, cut);
-            saturated.fetch_add(cut, std::memory_order_relaxed);
-            total.fetch_add(fired, std::memory_order_relaxed);
+            saturated.add(cut);
+            total.add(fired);
         });
-        saturated_ += saturated;
-        return total;
+        saturated_ += saturated.count();
+        return total.count();
     }
     template <class Rounding, class Input>
     NIBBLE_INLINE std::size_t block(std::size_t b, Rounding rounding, const Input& input,

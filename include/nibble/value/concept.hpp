@@ -47,10 +47,15 @@ struct Stochastic {
 
 template <class V>
 concept NeuralValue =
-    std::regular<V> && std::is_trivially_copyable_v<V> &&
+    // A regular type, said with what compilers know by themselves: std::regular instantiates some
+    // twenty traits a type, which every inclusion would pay.
+    std::is_trivially_copyable_v<V> &&
     requires(V v, compute_t<V> x, ToNearest near, Stochastic dice) {
+        V{};
+        { v == v } -> std::same_as<bool>;
         requires 0 < bits_v<V> && bits_v<V> <= 8 * int(sizeof(V));
-        { value_traits<V>::name } -> std::convertible_to<std::string_view>;
+        requires std::same_as<std::remove_cvref_t<decltype(value_traits<V>::name)>,
+                              std::string_view>;
         { value_traits<V>::decode(v) } -> std::same_as<compute_t<V>>;
         { value_traits<V>::encode(x, near) } -> std::same_as<V>;
         { value_traits<V>::encode(x, dice) } -> std::same_as<V>;

@@ -48,15 +48,34 @@ constexpr decltype(auto) dispatch_value(ValueKind kind, F&& f) {
     return f(float{});
 }
 
-/// The run-time name of V.
+/// The run-time name of V; fp32 for a type without one (fixed point). Spelt out, since every format
+/// asks and a search through dispatch_value is slow to compile.
 template <NeuralValue V>
-inline constexpr ValueKind kind_of = [] {
-    for (int k = 0; k <= 12; ++k)
-        if (dispatch_value(static_cast<ValueKind>(k),
-                           []<class T>(T) { return std::is_same_v<T, V>; }))
-            return static_cast<ValueKind>(k);
-    return ValueKind::fp32;
-}();
+inline constexpr ValueKind kind_of = ValueKind::fp32;
+template <>
+inline constexpr ValueKind kind_of<half> = ValueKind::fp16;
+template <>
+inline constexpr ValueKind kind_of<bfloat16> = ValueKind::bf16;
+template <>
+inline constexpr ValueKind kind_of<fp8_e4m3> = ValueKind::e4m3;
+template <>
+inline constexpr ValueKind kind_of<fp8_e5m2> = ValueKind::e5m2;
+template <>
+inline constexpr ValueKind kind_of<fp4_e2m1> = ValueKind::e2m1;
+template <>
+inline constexpr ValueKind kind_of<Nf4> = ValueKind::nf4;
+template <>
+inline constexpr ValueKind kind_of<E8M0> = ValueKind::e8m0;
+template <>
+inline constexpr ValueKind kind_of<Int8Value> = ValueKind::int8;
+template <>
+inline constexpr ValueKind kind_of<Int4Value> = ValueKind::int4;
+template <>
+inline constexpr ValueKind kind_of<Int2Value> = ValueKind::int2;
+template <>
+inline constexpr ValueKind kind_of<Ternary> = ValueKind::ternary;
+template <>
+inline constexpr ValueKind kind_of<double> = ValueKind::fp64;
 
 /// "fp32", "int4", ...: the name the library prints and reads.
 [[nodiscard]] constexpr std::string_view name_of(ValueKind kind) noexcept {
