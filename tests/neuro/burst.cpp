@@ -213,6 +213,20 @@ TEST_CASE("the Poisson drive has its mean, and does not depend on how it is cut"
     CHECK_THROWS_AS((DriveSource<float>(1, {.rate = 17.0}, 1.0)), Error);
 }
 
+TEST_CASE_TEMPLATE("charges beyond every range wrap or are cut, and are refused when no numbers", V,
+                   Int8Value, Int4Value, Fixed16<8>) {
+    const double most = 1e12, nan = std::nan("");
+    SpikingNetwork<V> net;
+    net.add({.neurons = 70, .neuron = {.leak = 0.9},
+             .drive = {.current = most, .rate = 16.0, .weight = most}});
+    for (int t = 0; t < 50; ++t) {
+        for (int i = 0; i < 100; ++i) net.inject(0, 3, most);
+        net.tick(Host(1));
+    }
+    CHECK(net.ticks() == 50);
+    CHECK_THROWS_WITH_AS(net.inject(0, 3, nan), "nibble: SpikingNetwork: a current is nan", Error);
+}
+
 TEST_CASE_TEMPLATE("threads do not change a spike", V, float, half, Int8Value, Int4Value,
                    Fixed16<8>) {
     const BalancedNetwork n{.neurons = 6000, .inputs = 40, .seed = 3};

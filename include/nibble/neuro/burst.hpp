@@ -115,11 +115,13 @@ public:
         return n;
     }
 
-    /// Adds `charge` (real units) to neuron i of an area before the next tick.
+    /// Adds a finite current (real units) to neuron i of an area before the next tick.
     void inject(std::size_t area, std::size_t i, double current) {
         Population& p = populations_.at(area);
         expect_neuron(p, i);
-        p.charge[i] += static_cast<Charge>(current * p.neurons.charge_per_unit());
+        if (!std::isfinite(current))
+            fail("SpikingNetwork: a current is " + std::to_string(current));
+        add_charge(p.charge[i], to_charge<V>(current * p.neurons.charge_per_unit()));
     }
 
     /// One tick; returns how many neurons fired.

@@ -24,6 +24,16 @@ struct Drive {
     std::uint64_t seed = 1;
 };
 
+/// A finite number of charge units as a charge: an integer one is rounded to nearest, and cut to 2^26
+/// units, far beyond the range of any potential.
+template <NeuralValue V>
+[[nodiscard]] charge_t<V> to_charge(double units) noexcept {
+    if constexpr (integer_state<V>)
+        return static_cast<charge_t<V>>(
+            std::nearbyint(std::fmin(std::fmax(units, -0x1p26), 0x1p26)));
+    else return static_cast<charge_t<V>>(units);
+}
+
 /// A drive prepared for n neurons that integrate charge_t<V>.
 template <NeuralValue V, class A = Isa>
 class DriveSource {
@@ -38,14 +48,14 @@ public:
                  " events a step, expected 0 to 16");
         if (!std::isfinite(drive.current * (1.0 + drive.spread)) || !std::isfinite(drive.weight))
             fail("Drive: current, spread and weight must be finite");
-        weight_ = to_charge(drive.weight * charge_per_unit);
+        weight_ = to_charge<V>(drive.weight * charge_per_unit);
         const Dither place(drive.seed, 0, 1);
         if (drive.current != 0.0) {
             constant_.resize(n);
             for (std::size_t i = 0; i < n; ++i) {
                 const double u = static_cast<double>(place(i)) * 0x1p-31 - 1.0;
                 constant_[i] =
-                    to_charge(drive.current * (1.0 + drive.spread * u) * charge_per_unit);
+                    to_charge<V>(drive.current * (1.0 + drive.spread * u) * charge_per_unit);
             }
         }
         // above_[k] = 2^32 * P(events <= k): an event for each entry at or below the random number.
@@ -68,7 +78,7 @@ public:
     void add(std::uint64_t step, std::size_t first, std::size_t last,
              std::span<Charge> charge) const noexcept {
         if (!constant_.empty())
-            for (std::size_t i = first; i < last; ++i) charge[i] += constant_[i];
+            for (std::size_t i = first; i < last; ++i) add_charge(charge[i], constant_[i]);
         if (above_.empty()) return;
         const Dither dice(drive_.seed, step, 2);
         std::uint32_t events[64];
@@ -82,15 +92,15 @@ public:
             for (const std::uint32_t bound : above_)
                 for (std::size_t i = 0; i < 64; ++i) events[i] += bits[i] >= bound ? 1u : 0u;
             for (std::size_t i = 0; i < n; ++i)
-                charge[b + i] += static_cast<Charge>(events[i]) * weight_;
+                add_charge(charge[b + i], of_events(events[i]));
         }
     }
 
 private:
-    [[nodiscard]] static Charge to_charge(double x) noexcept {
+    [[nodiscard]] NIBBLE_INLINE Charge of_events(std::uint32_t n) const noexcept {
         if constexpr (integer_state<V>)
-            return static_cast<Charge>(std::nearbyint(std::fmin(std::fmax(x, -0x1p26), 0x1p26)));
-        else return static_cast<Charge>(x);
+            return static_cast<Charge>(n * static_cast<std::uint32_t>(weight_));
+        else return static_cast<Charge>(n) * weight_;
     }
 
     Drive drive_;

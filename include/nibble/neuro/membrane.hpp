@@ -65,6 +65,14 @@ inline constexpr double type_scale<FixedValue<Raw, F>> = 1.0 / static_cast<doubl
 template <NeuralValue V>
 using charge_t = std::conditional_t<integer_state<V>, std::int32_t, compute_t<V>>;
 
+/// sum += x; integers wrap.
+template <class Charge>
+NIBBLE_INLINE constexpr void add_charge(Charge& sum, Charge x) noexcept {
+    if constexpr (std::is_integral_v<Charge>)
+        sum = static_cast<Charge>(static_cast<std::uint32_t>(sum) + static_cast<std::uint32_t>(x));
+    else sum += x;
+}
+
 /// Fraction bits of an integer charge.
 template <NeuralValue V>
 inline constexpr int charge_bits = bits_v<V> <= 8 ? 20 - bits_v<V> : 24 - bits_v<V>;

@@ -140,13 +140,6 @@ private:
         if constexpr (integer_state<V>) return code_of(v) * units_per_code_;
         else return decode(v) * units_per_code_;
     }
-    static NIBBLE_INLINE void add(Charge& sum, Charge x) noexcept {
-        if constexpr (integer_state<V>)  // wraps: see charge_t
-            sum = static_cast<Charge>(static_cast<std::uint32_t>(sum) +
-                                      static_cast<std::uint32_t>(x));
-        else
-            sum += x;
-    }
     void deliver(const Tile& tile, std::span<const std::uint32_t> spikes,
                  Charge* charge) const noexcept {
         const std::uint16_t* target = tile.target.data();
@@ -154,13 +147,13 @@ private:
             const Charge x = charge_of(common_);
             for (const std::uint32_t s : spikes)
                 for (std::size_t k = tile.start[s], end = tile.start[s + 1]; k < end; ++k)
-                    add(charge[target[k]], x);
+                    add_charge(charge[target[k]], x);
             return;
         }
         const ValueSpan<const V> weight(tile.weight.data(), tile.target.size());
         for (const std::uint32_t s : spikes)
             for (std::size_t k = tile.start[s], end = tile.start[s + 1]; k < end; ++k)
-                add(charge[target[k]], charge_of(weight[k]));
+                add_charge(charge[target[k]], charge_of(weight[k]));
     }
 
     // Two passes over edge(0) .. edge(n - 1): count, then fill.
