@@ -236,6 +236,18 @@ TEST_CASE_TEMPLATE("moments that round to nothing do not make a step explode", M
     CHECK(largest < 4e-3);
 }
 
+TEST_CASE_TEMPLATE("a master copy starts from the weights, whatever its format", M, bfloat16, PerTensor<half>,
+                   PerRow<Int8Value>) {
+    Host on;
+    auto net = random_pair<Grouped<Int4Value, 32>>(8, 64, 1);
+    const auto before = numbers(net.weight);
+    BasicAdamW<Pair<Grouped<Int4Value, 32>>, float, M> adam(net, {.rate = 0.0f});
+    adam.step(on, net, zeros_like<Pair<float>>(net));
+    const auto after = numbers(net.weight);
+    for (std::size_t i = 0; i < before.size(); ++i)
+        CHECK(std::fabs(double(after[i]) - double(before[i])) < 0.2);
+}
+
 TEST_CASE("SGD with momentum follows its formula") {
     Host on;
     for (const bool nesterov : {false, true}) {

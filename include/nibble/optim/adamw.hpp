@@ -191,11 +191,11 @@ private:
         if constexpr (is_tensor<From>) {
             to = from;
         } else {
-            auto row = Tensor<float>::uninitialized({from.cols()});
-            for (std::size_t i = 0; i < from.rows(); ++i) {
-                load_row(from, i, row.data());
-                store_row(to, i, std::as_const(row).data(), ToNearest{});
-            }
+            // Not row by row: a format may have one scale for the whole matrix.
+            Host on(1);
+            auto values = Tensor<float>::uninitialized({from.rows(), from.cols()});
+            dequantize(on, from, values.view());
+            store_matrix(on, std::as_const(values).view(), to, ToNearest{});
         }
     }
 
