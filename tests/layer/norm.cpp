@@ -113,3 +113,16 @@ TEST_CASE("Activations far out neither overflow nor lose their slope") {
     CHECK(slopes(Tanh<>())(0, 2) == 1.0f);
     CHECK(slopes(Tanh<>())(0, 4) == 0.0f);
 }
+
+TEST_CASE_TEMPLATE("No activation hides a NaN", A, isa::Scalar, Isa) {
+    for (const Activation kind :
+         {Activation::relu, Activation::gelu, Activation::silu, Activation::tanh}) {
+        Tensor<float> x(Shape{1, 70});
+        x(0, 3) = x(0, 69) = std::numeric_limits<float>::quiet_NaN();
+        BasicHost<A> on(1);
+        activate(on, kind, x.view(), x.view());
+        CHECK(std::isnan(x(0, 3)));
+        CHECK(std::isnan(x(0, 69)));
+        CHECK(x(0, 4) == 0.0f);
+    }
+}

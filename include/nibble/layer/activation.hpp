@@ -19,7 +19,8 @@ template <Activation Kind>
 struct ActivationFunction {
     template <class B>
     static NIBBLE_INLINE B value(B x) {
-        if constexpr (Kind == Activation::relu) return max(x, B(0.0f));
+        // Not max(x, 0), which would hide a NaN.
+        if constexpr (Kind == Activation::relu) return select(x < B(0.0f), B(0.0f), x);
         else if constexpr (Kind == Activation::gelu) return gelu(x);
         else if constexpr (Kind == Activation::silu) return silu(x);
         else return tanh(x);
