@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// nibble's CPU library in one include: values, storage, quantization, kernels, layers, optimizers,
-// the trainer, GPT-2 and spiking neurons.
+// nibble in one include: values, storage, quantization, kernels, layers, optimizers, the trainer.
 //
-// Reading and writing files is apart (<nibble/model/load.hpp>), since it needs nlohmann-json, which
-// alone costs more to compile than all of this.
+// Apart, because not every program wants them and every inclusion would pay:
+//     <nibble/model/gpt2.hpp>, <nibble/model/generate.hpp>     a language model and its text
+//     <nibble/model/load.hpp>, <nibble/model/save.hpp>         files; they need nlohmann-json, which
+//                                                              alone takes longer than all of this
+//     <nibble/neuro/lif.hpp>, <nibble/neuro/burst.hpp>         spiking neurons and networks
 #pragma once
 
 #include <nibble/layer/activation.hpp>
@@ -19,9 +21,6 @@
 #include <nibble/layer/residual.hpp>
 #include <nibble/layer/sequential.hpp>
 #include <nibble/layer/split_attention.hpp>
-#include <nibble/model/generate.hpp>
-#include <nibble/model/gpt2.hpp>
-#include <nibble/neuro/lif.hpp>
 #include <nibble/optim/adamw.hpp>
 #include <nibble/optim/schedule.hpp>
 #include <nibble/optim/sgd.hpp>

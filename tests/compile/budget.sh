@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Time to parse headers, as a share of the time for <xsimd/xsimd.hpp> alone: budget.sh COMPILER ARGS...
-# Processor time, the least of several runs, so that a busy machine does not decide.
+# The compiler's own processor time (the system's share varies with the machine's memory), the least of
+# several runs, so that a busy machine does not decide.
 set -euo pipefail
 export LC_ALL=C
-runs=5
+runs=9
 
 seconds() { # seconds INCLUDE...: parse a file with these includes
-    local least="" now TIMEFORMAT='%U %S'
+    local least="" now TIMEFORMAT='%U seconds'
     for ((i = 0; i < runs; ++i)); do
         now="$( { time printf '#include <%s>\n' "${includes[@]}" | "${command[@]}" -x c++ - ; } 2>&1 |
-            awk 'NF == 2 && $1 + 0 == $1 { print $1 + $2; next } { print > "/dev/stderr" }')"
+            awk 'NF == 2 && $1 + 0 == $1 { print $1; next } { print > "/dev/stderr" }')"
         least="$(awk -v a="$now" -v b="${least:-1e9}" 'BEGIN { print (a < b ? a : b) }')"
     done
     echo "$least"

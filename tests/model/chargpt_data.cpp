@@ -4,6 +4,7 @@
 
 #include <nibble/io/file.hpp>
 #include <nibble/io/safetensors.hpp>
+#include <nibble/model/gpt2.hpp>
 #include <nibble/nibble.hpp>
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,5 @@
 // The trainer: accumulation, clipping, what is not finite, and layers that draw random numbers.
+#include <vector>
 #include <nibble/layer/dropout.hpp>
 #include <nibble/layer/linear.hpp>
 #include <nibble/layer/loss.hpp>

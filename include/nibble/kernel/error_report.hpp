@@ -46,7 +46,7 @@ template <class A, Format F, class Memory>
     if (w.rows != q.rows() || w.cols != q.cols())
         fail("quantization error of " + to_string(q.spec()) + ": a matrix of " +
              to_string(q.shape()) + " against numbers of " + to_string(Shape{w.rows, w.cols}));
-    std::vector<RowErrors> rows(w.rows);
+    Buffer<RowErrors> rows(w.rows);
     double width = 0;
     const auto each = [&](auto&& add) {
         on.parallel_for(w.rows, row_grain(w.cols), [&](std::size_t first, std::size_t last) {

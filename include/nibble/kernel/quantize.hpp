@@ -10,8 +10,8 @@
 #pragma once
 
 #include <nibble/kernel/rows.hpp>
+#include <nibble/store/buffer.hpp>
 
-#include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -45,7 +45,7 @@ template <NeuralValue V, ScaleValue S, bool HasOffset, class A>
     const std::size_t count = w.rows * w.cols;
     if (how.method == Calibration::Method::mse) {
         const auto sum = [&]<class T>(T, auto&& of_row) {
-            std::vector<T> parts(w.rows);
+            Buffer<T> parts(w.rows);
             on.parallel_for(w.rows, row_grain(w.cols), [&](std::size_t first, std::size_t last) {
                 for (std::size_t r = first; r < last; ++r) parts[r] = of_row(w.row(r));
             });

@@ -32,7 +32,7 @@ struct Embedding {
 
     /// What backward needs.
     struct Saved {
-        std::vector<std::int32_t> ids;
+        Buffer<std::int32_t> ids;
     };
     /// What project_backward needs.
     struct ProjectSaved {
@@ -65,7 +65,7 @@ struct Embedding {
                      " exclusive");
         auto y = Activations::uninitialized(Shape{ids.size(), weight.cols()});
         gather_rows(on, weight, ids, y.view());
-        if (saved != nullptr) saved->ids.assign(ids.begin(), ids.end());
+        if (saved != nullptr) saved->ids = copied(ids);
         return y;
     }
 
@@ -74,7 +74,7 @@ struct Embedding {
                   rebind<float>& gradient) const {
         if (dy.rows() != saved.ids.size() || dy.cols() != weight.cols())
             expect_gradient("Embedding", dy.shape(), Shape{saved.ids.size(), weight.cols()});
-        scatter_add_rows(on, std::span<const std::int32_t>(saved.ids), dy.view(),
+        scatter_add_rows(on, saved.ids.span(), dy.view(),
                          gradient.weight.codes().view());
     }
 
@@ -99,6 +99,13 @@ struct Embedding {
         auto dx = Activations::uninitialized(saved.x.shape());
         matmul_transposed(on, weight, dlogits.view(), dx.view());
         return dx;
+    }
+
+private:
+    static Buffer<std::int32_t> copied(std::span<const std::int32_t> ids) {
+        Buffer<std::int32_t> copy(ids.size());
+        for (std::size_t i = 0; i < ids.size(); ++i) copy[i] = ids[i];
+        return copy;
     }
 };
 

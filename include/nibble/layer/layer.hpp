@@ -28,7 +28,6 @@
 #include <nibble/quant/matrix.hpp>
 
 #include <string>
-#include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -42,10 +41,13 @@ inline constexpr bool is_tensor = false;
 template <class V, class Memory>
 inline constexpr bool is_tensor<Tensor<V, Memory>> = true;
 
+/// A std::vector of layers, or what can be used like one.
 template <class T>
-inline constexpr bool is_layer_list = false;
-template <class L>
-inline constexpr bool is_layer_list<std::vector<L>> = true;
+inline constexpr bool is_layer_list = requires(T& list, std::size_t i) {
+    typename T::value_type;
+    list[i];
+    list.resize(i);
+};
 
 /// The layer or model L at another precision.
 template <class L, class Q>

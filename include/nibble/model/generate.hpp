@@ -3,7 +3,7 @@
 // and a loop that streams.
 #pragma once
 
-#include <nibble/kernel/executor.hpp>
+#include <nibble/layer/loss.hpp>
 #include <nibble/store/error.hpp>
 #include <nibble/store/tensor.hpp>
 #include <nibble/value/rounding.hpp>
@@ -69,17 +69,6 @@ struct Sampling {
     std::uint64_t seed = 0;     ///< equal seeds give equal text
 };
 
-/// The index of the largest element, the first of equals; 0 for an empty span.
-[[nodiscard]] inline std::size_t argmax(std::span<const float> x) noexcept {
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < x.size(); ++i) best = x[i] > x[best] ? i : best;
-    return best;
-}
-/// The index of the largest element of a one-row tensor.
-[[nodiscard]] inline std::size_t argmax(const Tensor<float>& x) noexcept {
-    return argmax(std::span<const float>(x.data(), x.cols()));
-}
-
 /// A token drawn from logits as `how` says; `random` is a Random or has its uniform(). NaN is never
 /// drawn while there are numbers.
 template <class Generator>
@@ -90,33 +79,34 @@ template <class Generator>
     const auto number = [&](std::size_t i) {
         return logits[i] == logits[i] ? logits[i] : -std::numeric_limits<float>::infinity();
     };
-    std::vector<std::pair<float, std::int32_t>> best(logits.size());
-    for (std::size_t i = 0; i < logits.size(); ++i)
-        best[i] = {number(i), static_cast<std::int32_t>(i)};
-    if (!(how.temperature > 0))
-        return std::max_element(best.begin(), best.end(),
-                                [](const auto& a, const auto& b) { return a.first < b.first; })
-            ->second;
-    // Ties keep the order of the vocabulary, so equal logits give equal text everywhere.
-    std::sort(best.begin(), best.end(), [](const auto& a, const auto& b) {
-        return a.first != b.first ? a.first > b.first : a.second < b.second;
-    });
-    if (how.top_k != 0 && how.top_k < best.size()) best.resize(how.top_k);
+    std::vector<std::int32_t> order(logits.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i);
+    const auto before = [&](std::int32_t a, std::int32_t b) {
+        const float x = number(static_cast<std::size_t>(a)), y = number(static_cast<std::size_t>(b));
+        // Ties keep the order of the vocabulary, so equal logits give equal text everywhere.
+        return x != y ? x > y : a < b;
+    };
+    if (!(how.temperature > 0)) return *std::min_element(order.begin(), order.end(), before);
+    std::sort(order.begin(), order.end(), before);
+    if (how.top_k != 0 && how.top_k < order.size()) order.resize(how.top_k);
+    const double top = static_cast<double>(number(static_cast<std::size_t>(order[0])));
     double total = 0;
-    std::vector<double> share(best.size());
-    for (std::size_t i = 0; i < best.size(); ++i)
-        total += share[i] = std::exp((static_cast<double>(best[i].first) - static_cast<double>(best[0].first)) /
-                                     static_cast<double>(how.temperature));
+    Tensor<double> shares(Shape{order.size()});
+    double* const share = shares.data();
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        const double x = static_cast<double>(number(static_cast<std::size_t>(order[i])));
+        total += share[i] = std::exp((x - top) / static_cast<double>(how.temperature));
+    }
     double kept = 0;
     std::size_t count = 0;
-    while (count < best.size() && (count == 0 || kept < static_cast<double>(how.top_p) * total))
+    while (count < order.size() && (count == 0 || kept < static_cast<double>(how.top_p) * total))
         kept += share[count++];
     double at = random.uniform() * kept;
     for (std::size_t i = 0; i + 1 < count; ++i) {
-        if (at < share[i]) return best[i].second;
+        if (at < share[i]) return order[i];
         at -= share[i];
     }
-    return best[count - 1].second;
+    return order[count - 1];
 }
 
 /// Reads `prompt`, then makes tokens and hands each to on_token(token); stops early when that returns
@@ -133,7 +123,7 @@ std::size_t generate(On& on, Session<Model, On>& session, std::span<const std::i
             session.reset();
             fresh = std::min(text.size(), std::max<std::size_t>(session.context() / 2, 1));
         }
-        return session.feed(on, std::span(text).last(fresh));
+        return session.feed(on, std::span<const std::int32_t>(text.data() + text.size() - fresh, fresh));
     };
     Tensor<float> logits = read(text.size());
     Random random(how.seed);

@@ -16,6 +16,7 @@
 #include <nibble/layer/norm.hpp>
 
 #include <cmath>
+#include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
 

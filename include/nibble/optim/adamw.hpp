@@ -133,7 +133,7 @@ private:
                                         rounding<stored_exactly<M>>(stream + 1),
                                         rounding<stored_exactly<M>>(stream + 2)));
         else
-            update_with(on, scale, w, g, m, r, std::make_tuple(ToNearest{}, ToNearest{}, ToNearest{}));
+            update_with(on, scale, w, g, m, r, all_to_nearest<3>());
     }
 
     template <class A, class W, class G, class M, class Roundings>

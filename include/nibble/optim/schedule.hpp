@@ -5,7 +5,7 @@
 #include <nibble/optim/update.hpp>
 
 #include <cmath>
-#include <numbers>
+
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -32,7 +32,7 @@ struct WarmupCosine {
         const double at = std::fmin(static_cast<double>(step - warmup) / length, 1.0);
         const double low = static_cast<double>(rate) * static_cast<double>(final_share);
         return static_cast<float>(low + 0.5 * (static_cast<double>(rate) - low) *
-                                            (1.0 + std::cos(std::numbers::pi * at)));
+                                            (1.0 + std::cos(3.14159265358979323846 * at)));
     }
 };
 

@@ -48,7 +48,7 @@ public:
                            std::make_tuple(rounding(std::bool_constant<stored_exactly<W>>{}, 0),
                                            rounding(std::bool_constant<stored_exactly<M>>{}, 1)));
                 else
-                    update(on, scale, w, g, v, std::make_tuple(ToNearest{}, ToNearest{}));
+                    update(on, scale, w, g, v, all_to_nearest<2>());
             },
             net, gradient, velocity_);
     }

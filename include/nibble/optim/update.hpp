@@ -14,6 +14,14 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
+/// Every store of N parameters to nearest.
+template <std::size_t N>
+[[nodiscard]] constexpr auto all_to_nearest() noexcept {
+    return []<std::size_t... I>(std::index_sequence<I...>) {
+        return std::make_tuple((static_cast<void>(I), ToNearest{})...);
+    }(std::make_index_sequence<N>{});
+}
+
 /// A parameter's rows as floats: in place for float storage, through a buffer otherwise.
 template <class T>
 class RowAccess;

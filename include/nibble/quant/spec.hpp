@@ -146,10 +146,10 @@ inline constexpr std::string_view precision_names =
             spec.group = static_cast<std::uint32_t>(std::stoul(option.substr(1)));
             if (spec.group == 0 || spec.group % 8 != 0)
                 return bad("a group must be a positive multiple of 8");
-        } else if (option.rfind("scale=", 0) == 0) {
+        } else if (std::string_view(option).starts_with("scale=")) {
             // A scale's name may itself hold a dash: "scale=fp8-e4m3".
             std::string scale = option.substr(6);
-            if (name.compare(end, 5, "-e4m3") == 0) {
+            if (std::string_view(name).substr(end).starts_with("-e4m3")) {
                 scale += "-e4m3";
                 end += 5;
             }

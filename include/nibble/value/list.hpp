@@ -79,12 +79,16 @@ inline constexpr ValueKind kind_of<double> = ValueKind::fp64;
 
 /// "fp32", "int4", ...: the name the library prints and reads.
 [[nodiscard]] constexpr std::string_view name_of(ValueKind kind) noexcept {
-    return dispatch_value(kind, []<class T>(T) { return value_traits<T>::name; });
+    constexpr std::string_view names[] = {"fp32",     "fp16", "bf16", "fp8_e4m3", "fp8_e5m2",
+                                          "fp4_e2m1", "nf4",  "e8m0", "int8",     "int4",
+                                          "int2",     "ternary", "fp64"};
+    return names[static_cast<std::size_t>(kind)];
 }
 
 /// Bits that one element of this kind occupies.
 [[nodiscard]] constexpr int bits_of(ValueKind kind) noexcept {
-    return dispatch_value(kind, []<class T>(T) { return value_traits<T>::bits; });
+    constexpr int bits[] = {32, 16, 16, 8, 8, 4, 4, 8, 8, 4, 2, 2, 64};
+    return bits[static_cast<std::size_t>(kind)];
 }
 
 }  // namespace nibble
