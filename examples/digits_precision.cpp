@@ -20,7 +20,7 @@ std::vector<int> classes(const Tensor<float>& logits) {
     std::vector<int> found;
     for (std::size_t r = 0; r < logits.rows(); ++r) {
         const auto row = logits.row(r).units();
-        found.push_back(static_cast<int>(std::max_element(row.begin(), row.end()) - row.begin()));
+        found.push_back(argmax(row));
     }
     return found;
 }

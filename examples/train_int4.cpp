@@ -10,7 +10,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
 #include <cstdio>
 
 using namespace nibble;
@@ -23,7 +22,7 @@ double accuracy(Host& on, const Net& net, const Dataset& data) {
         const auto logits = net.forward(on, batch.input);
         for (std::size_t r = 0; r < logits.rows(); ++r) {
             const auto row = logits.row(r).units();
-            hits += std::max_element(row.begin(), row.end()) - row.begin() == batch.target[r];
+            hits += argmax(row) == batch.target[r];
         }
     }
     return double(hits) / double(data.size());

@@ -44,13 +44,13 @@ inline constexpr CrossEntropy cross_entropy{};
 inline constexpr MeanSquare mean_square{};
 
 /// The index of the largest element, the first of equals; 0 for an empty span.
-[[nodiscard]] inline std::size_t argmax(std::span<const float> x) noexcept {
+[[nodiscard]] inline std::int32_t argmax(std::span<const float> x) noexcept {
     std::size_t best = 0;
     for (std::size_t i = 1; i < x.size(); ++i) best = x[i] > x[best] ? i : best;
-    return best;
+    return static_cast<std::int32_t>(best);
 }
 /// The index of the largest element of a one-row tensor.
-[[nodiscard]] inline std::size_t argmax(const Tensor<float>& x) noexcept {
+[[nodiscard]] inline std::int32_t argmax(const Tensor<float>& x) noexcept {
     return argmax(std::span<const float>(x.data(), x.cols()));
 }
 
