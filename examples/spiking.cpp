@@ -8,6 +8,7 @@
 #include <nibble/neuro/lif.hpp>
 
 #include <cstdio>
+#include <vector>
 
 using namespace nibble;
 

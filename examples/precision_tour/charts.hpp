@@ -3,6 +3,8 @@
 
 #include "result.hpp"
 
+#include <vector>
+
 namespace tour {
 
 /// Text made safe for HTML and SVG.

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <mutex>
+#include <vector>
 
 namespace tour {
 

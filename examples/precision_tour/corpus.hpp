@@ -4,6 +4,7 @@
 #include "result.hpp"
 
 #include <span>
+#include <vector>
 
 namespace tour {
 

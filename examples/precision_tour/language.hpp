@@ -8,6 +8,8 @@
 #include <nibble/store/tensor.hpp>
 #include <nibble/value/float.hpp>
 
+#include <vector>
+
 namespace tour {
 
 /// What all precisions have in common.

@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <vector>
 
 namespace tour {
 

@@ -4,6 +4,7 @@
 #include "result.hpp"
 
 #include <optional>
+#include <vector>
 
 namespace tour {
 

@@ -3,6 +3,8 @@
 
 #include "result.hpp"
 
+#include <vector>
+
 namespace tour {
 
 /// Runs the network at each of these that is among `precisions`, and always at FP32, with which the

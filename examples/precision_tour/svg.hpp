@@ -4,6 +4,7 @@
 #include "console.hpp"
 
 #include <cmath>
+#include <vector>
 
 namespace tour {
 

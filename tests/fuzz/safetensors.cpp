@@ -8,6 +8,7 @@
 #include <nibble/model/load.hpp>
 
 #include <cstdlib>
+#include <vector>
 
 using namespace nibble;
 

@@ -5,6 +5,8 @@
 
 #include "support/temporary.hpp"
 
+#include <vector>
+
 using test::contains;
 using test::message_of;
 

@@ -7,6 +7,7 @@
 #include "support/temporary.hpp"
 
 #include <cmath>
+#include <vector>
 
 using namespace nibble;
 using test::contains;

@@ -1,6 +1,8 @@
 // Products with unscaled weights, and gradients, against double precision.
 #include "matmul_reference.hpp"
 
+#include <vector>
+
 using namespace nibble;
 
 TEST_CASE_TEMPLATE("products with unscaled weights", A, isa::Scalar, Isa) {

@@ -1,6 +1,9 @@
 // The integer path: exact sums on every instruction set, and the stated quantization of x.
 #include "matmul_reference.hpp"
 
+#include <numeric>
+#include <vector>
+
 using namespace nibble;
 
 namespace {

@@ -3,6 +3,8 @@
 
 #include <nibble/layer/split_attention.hpp>
 
+#include <vector>
+
 using namespace nibble;
 using namespace check;
 

@@ -8,6 +8,7 @@
 #include <nibble/layer/sequential.hpp>
 
 #include <limits>
+#include <vector>
 
 using namespace nibble;
 using namespace check;

@@ -3,6 +3,8 @@
 
 #include <nibble/layer/embedding.hpp>
 
+#include <vector>
+
 using namespace nibble;
 using namespace check;
 

@@ -3,6 +3,8 @@
 
 #include <nibble/layer/linear.hpp>
 
+#include <vector>
+
 using namespace nibble;
 using namespace check;
 

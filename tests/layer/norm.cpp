@@ -4,6 +4,8 @@
 #include <nibble/layer/activation.hpp>
 #include <nibble/layer/norm.hpp>
 
+#include <vector>
+
 using namespace nibble;
 using namespace check;
 

@@ -8,6 +8,8 @@
 #include <nibble/layer/residual.hpp>
 #include <nibble/layer/sequential.hpp>
 
+#include <vector>
+
 using namespace nibble;
 using namespace check;
 

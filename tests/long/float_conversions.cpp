@@ -5,6 +5,8 @@
 
 #include "support/values.hpp"
 
+#include <vector>
+
 using namespace nibble;
 
 TEST_CASE_TEMPLATE("every float", V, half, bfloat16, fp8_e4m3, fp8_e5m2, fp4_e2m1) {

@@ -8,6 +8,7 @@
 #include "support/temporary.hpp"
 
 #include <cmath>
+#include <vector>
 
 using namespace nibble;
 

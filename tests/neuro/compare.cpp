@@ -5,6 +5,8 @@
 
 #include <nibble/value/rounding.hpp>
 
+#include <vector>
+
 using namespace nibble;
 
 namespace {

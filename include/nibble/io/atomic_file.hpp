@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <string_view>
+#include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
 

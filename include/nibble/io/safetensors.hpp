@@ -17,6 +17,7 @@
 #include <nibble/io/safetensors_header.hpp>
 
 #include <tuple>
+#include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
 

@@ -7,6 +7,8 @@
 #include <nibble/io/checksum.hpp>
 #include <nibble/io/safetensors_header.hpp>
 
+#include <vector>
+
 namespace nibble::inline NIBBLE_ARCH {
 
 /// Collects tensors that lie in memory, then writes them all at once. Nothing is copied: what add()

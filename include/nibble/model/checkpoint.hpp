@@ -16,6 +16,7 @@
 #include <nibble/quant/matrix.hpp>
 
 #include <charconv>
+#include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
 

@@ -8,6 +8,7 @@
 #include <nibble/model/checkpoint.hpp>
 
 #include <cmath>
+#include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
 

@@ -6,6 +6,8 @@
 #include <nibble/layer/layer.hpp>
 #include <nibble/model/checkpoint.hpp>
 
+#include <vector>
+
 namespace nibble::inline NIBBLE_ARCH {
 
 /// A configuration's field as text: whole numbers, floats that read back exactly, 0 and 1.

@@ -15,6 +15,8 @@
 #include <nibble/neuro/recording.hpp>
 #include <nibble/neuro/synapse.hpp>
 
+#include <vector>
+
 namespace nibble::inline NIBBLE_ARCH {
 
 /// A population of neurons that share parameters, drive and scale.
