@@ -9,7 +9,7 @@ const Course int4_course{.name = "int4",
                          .label = "INT4",
                          .storage = "int4-g32",
                          .moments = "int8-g256",
-                         .update = without_master,
+                         .update = without_master_smoothed,
                          .learn = learn<Weights, Moments>,
                          .round = weight_error<Weights>};
 

@@ -9,7 +9,7 @@ const Course mixed_course{.name = "mixed",
                           .label = "mixed",
                           .storage = "attention fp16, MLP int4-g32",
                           .moments = "int8-g256",
-                          .update = without_master,
+                          .update = without_master_smoothed,
                           .learn = learn<Weights, Moments>,
                           .round = weight_error<Weights>};
 

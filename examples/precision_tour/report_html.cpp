@@ -120,8 +120,8 @@ std::string spiking_section(const Tour& tour) {
     out +=
         "</div>\n<div class=\"wide\"><table><caption>The spiking network, against FP32."
         "</caption><thead>" +
-        cells({"Precision", "Rate error", "Rate correlation", "Mean rate", "Bytes per neuron",
-               "Bytes per synapse", "Updates/s"},
+        cells({"Precision", "Rate error", "Rate correlation", "Coincidence, ±2 ms", "Mean rate",
+               "Bytes per neuron", "Bytes per synapse", "Updates/s"},
               "col") +
         "</thead><tbody>";
     for (const SpikingResult& r : tour.spiking)
