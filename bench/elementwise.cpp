@@ -63,12 +63,12 @@ void layer_norm_gradients(benchmark::State& state) {
     const Host on(1);
     const auto n = static_cast<std::size_t>(state.range(0));
     const Tensor<float> x = noise(Shape{rows, n}), gain = noise(Shape{n});
-    Tensor<float> y(x.shape()), mean(Shape{rows}), rstd(Shape{rows}), dgain(Shape{n}), dbias(Shape{n});
+    Tensor<float> y(x.shape()), mean(Shape{rows}), rstd(Shape{rows}), dgain(Shape{n}),
+        dbias(Shape{n});
     layer_norm(on, x, gain, gain, 1e-5f, y, mean, rstd);
     Tensor<float> dx(x.shape());
-    measure(state, x.size(), [&] {
-        layer_norm_backward(on, x, gain, 1e-5f, mean, rstd, y, dx, dgain, dbias);
-    });
+    measure(state, x.size(),
+            [&] { layer_norm_backward(on, x, gain, 1e-5f, mean, rstd, y, dx, dgain, dbias); });
 }
 
 void rms_norms(benchmark::State& state) {

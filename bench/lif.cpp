@@ -23,8 +23,8 @@ V code_of_real(double x, double scale) {
 
 void count(benchmark::State& state, std::size_t n, double bytes) {
     const auto steps = static_cast<double>(state.iterations()) * static_cast<double>(n);
-    state.counters["per_neuron"] = benchmark::Counter(
-        steps, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+    state.counters["per_neuron"] =
+        benchmark::Counter(steps, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
     state.SetBytesProcessed(static_cast<std::int64_t>(steps * bytes));
 }
 
@@ -56,9 +56,9 @@ void step_codes_of(benchmark::State& state) {
 /// Delivery: a tenth of 10,000 neurons fire, 1,000 synapses each onto 10,000.
 template <class V>
 void deliver(benchmark::State& state) {
-    const Projection<V> projection(10'000, 10'000,
-                                   RandomSynapses{.per_source = 1000, .weight = 0.01, .spread = 0.5},
-                                   LifArray<V>(1).charge_per_unit());
+    const Projection<V> projection(
+        10'000, 10'000, RandomSynapses{.per_source = 1000, .weight = 0.01, .spread = 0.5},
+        LifArray<V>(1).charge_per_unit());
     std::vector<std::uint32_t> spikes;
     for (std::uint32_t s = 3; s < 10'000; s += 10) spikes.push_back(s);
     std::vector<charge_t<V>> charge(10'000);
@@ -72,8 +72,8 @@ void deliver(benchmark::State& state) {
 
 }  // namespace
 
-#define NEURONS(V)                                                           \
-    BENCHMARK(step_charges<V>)->Arg(65'536)->Arg(16'777'216);                \
+#define NEURONS(V)                                            \
+    BENCHMARK(step_charges<V>)->Arg(65'536)->Arg(16'777'216); \
     BENCHMARK(step_codes_of<V>)->Arg(65'536)->Arg(16'777'216)
 
 NEURONS(float);

@@ -58,8 +58,7 @@ Tensor<float> uniform(std::size_t rows, std::size_t cols, std::uint64_t seed) {
     Tensor<float> x(Shape{rows, cols});
     Random random(seed);
     for (std::size_t r = 0; r < rows; ++r)
-        for (std::size_t k = 0; k < cols; ++k)
-            x(r, k) = static_cast<float>(random.uniform() - 0.5);
+        for (std::size_t k = 0; k < cols; ++k) x(r, k) = static_cast<float>(random.uniform() - 0.5);
     return x;
 }
 
@@ -99,14 +98,14 @@ void openblas(benchmark::State& state, Form form, std::size_t m, std::size_t n, 
     const auto ldw = int(w.stride()), ldx = int(x.stride()), ldy = int(y.stride());
     for (auto _ : state) {
         if (form == Form::forward)
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, M, N, K, 1, x.data(), ldx, w.data(),
-                        ldw, 0, y.data(), ldy);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, M, N, K, 1, x.data(), ldx,
+                        w.data(), ldw, 0, y.data(), ldy);
         if (form == Form::transposed)
             cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, M, K, N, 1, y.data(), ldy,
                         w.data(), ldw, 0, x.data(), ldx);
         if (form == Form::gradient)
-            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, N, K, M, 1, y.data(), ldy, x.data(),
-                        ldx, 1, dw.data(), int(dw.stride()));
+            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, N, K, M, 1, y.data(), ldy,
+                        x.data(), ldx, 1, dw.data(), int(dw.stride()));
         benchmark::ClobberMemory();
     }
     count_flops(state, m, n, k);
@@ -148,11 +147,12 @@ const bool registered = [] {
         for (const Form form : {Form::forward, Form::transposed, Form::gradient}) {
             add<float>(form, m, n, k);
 #if defined(NIBBLE_BENCH_CBLAS)
-            benchmark::RegisterBenchmark(label("OpenBLAS", form, m, n, k).c_str(), openblas, form, m,
-                                         n, k);
+            benchmark::RegisterBenchmark(label("OpenBLAS", form, m, n, k).c_str(), openblas, form,
+                                         m, n, k);
 #endif
 #if defined(NIBBLE_BENCH_EIGEN)
-            benchmark::RegisterBenchmark(label("Eigen", form, m, n, k).c_str(), eigen, form, m, n, k);
+            benchmark::RegisterBenchmark(label("Eigen", form, m, n, k).c_str(), eigen, form, m, n,
+                                         k);
 #endif
         }
     for (const std::size_t m : {std::size_t{1}, std::size_t{8}, std::size_t{512}}) {

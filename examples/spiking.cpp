@@ -13,13 +13,13 @@
 using namespace nibble;
 
 // [chip]
-using V = Fixed16<8>;                                   // integer arithmetic only
-constinit LifArray<V, 256> retina{{.leak = 0.9, .threshold = 1.0, .reset = 0.0}};   // 512 bytes
+using V = Fixed16<8>;  // integer arithmetic only
+constinit LifArray<V, 256> retina{{.leak = 0.9, .threshold = 1.0, .reset = 0.0}};  // 512 bytes
 
-static_assert(sizeof(retina) <= 512 + 48);              // potentials, and a few words of parameters
+static_assert(sizeof(retina) <= 512 + 48);  // potentials, and a few words of parameters
 
 static unsigned sent = 0;
-void send_spike(std::size_t) { ++sent; }                // on a chip: to a pin, or a radio
+void send_spike(std::size_t) { ++sent; }  // on a chip: to a pin, or a radio
 
 void on_tick(ValueSpan<const V> current) {
     retina.step(current, [](std::size_t i) { send_spike(i); });
@@ -28,7 +28,7 @@ void on_tick(ValueSpan<const V> current) {
 
 // [server]
 LifArray<Int8Value> cortex(1'000'000, {.leak = 0.95, .threshold = 1.0, .reset = 0.0},
-                           {.scale = 1.0 / 127});        // real = code * scale
+                           {.scale = 1.0 / 127});  // real = code * scale
 // [server]
 
 // [network]

@@ -33,7 +33,8 @@ void check(bool ok, const char* what) {
 
 constexpr ValueArray<Int4Value, 64> ramp() {
     ValueArray<Int4Value, 64> a;
-    for (std::size_t i = 0; i < 64; ++i) a.set(i, encode<Int4Value>(static_cast<float>(i % 16) - 8));
+    for (std::size_t i = 0; i < 64; ++i)
+        a.set(i, encode<Int4Value>(static_cast<float>(i % 16) - 8));
     return a;
 }
 constinit ValueArray<Int4Value, 64> codes = ramp();

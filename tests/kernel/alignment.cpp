@@ -52,7 +52,8 @@ Tensor<float> numbers(std::size_t rows, std::size_t cols, std::uint64_t seed) {
     Tensor<float> t(Shape{rows, cols});
     Random random(seed);
     for (std::size_t r = 0; r < rows; ++r)
-        for (std::size_t c = 0; c < cols; ++c) t(r, c) = static_cast<float>(random.uniform() * 2 - 1);
+        for (std::size_t c = 0; c < cols; ++c)
+            t(r, c) = static_cast<float>(random.uniform() * 2 - 1);
     return t;
 }
 
@@ -95,11 +96,13 @@ TEST_CASE_TEMPLATE("matrix products at every alignment", F, float, half, PerRow<
                 matmul_transposed(on, w, View<const float>(pdy.view), pdx.view);
                 for (std::size_t r = 0; r < n; ++r)
                     for (std::size_t c = 0; c < k; ++c) pdw.view(r, c) = 0.0f;
-                matmul_gradient(on, View<const float>(pdy.view), View<const float>(px.view), pdw.view);
+                matmul_gradient(on, View<const float>(pdy.view), View<const float>(px.view),
+                                pdw.view);
                 CHECK(differences(py, y, 2e-5f) == 0);
                 CHECK(differences(pdx, dx, 2e-5f) == 0);
                 CHECK(differences(pdw, dw, 2e-5f) == 0);
-                CHECK(px.touched() + py.touched() + pdy.touched() + pdx.touched() + pdw.touched() == 0);
+                CHECK(px.touched() + py.touched() + pdy.touched() + pdx.touched() + pdw.touched() ==
+                      0);
             }
         }
 }

@@ -22,7 +22,8 @@ struct Reference {
         auto copy = [](const Tensor<float>& t) {
             std::vector<double> x;
             for (std::size_t r = 0; r < t.rows(); ++r)
-                for (std::size_t i = 0; i < t.cols(); ++i) x.push_back(static_cast<double>(t(r, i)));
+                for (std::size_t i = 0; i < t.cols(); ++i)
+                    x.push_back(static_cast<double>(t(r, i)));
             return x;
         };
         q = copy(a), k = copy(b), v = copy(c);
@@ -61,7 +62,8 @@ double distance(const Tensor<float>& a, const std::vector<double>& b) {
     for (std::size_t r = 0; r < a.rows(); ++r)
         for (std::size_t c = 0; c < a.cols(); ++c) {
             const double right = b[r * a.cols() + c];
-            const double d = std::fabs(static_cast<double>(a(r, c)) - right) / (1.0 + std::fabs(right));
+            const double d =
+                std::fabs(static_cast<double>(a(r, c)) - right) / (1.0 + std::fabs(right));
             if (!(d <= worst)) worst = d;
         }
     return worst;
@@ -87,16 +89,24 @@ struct Data {
     }
 };
 
-const std::vector<AttentionShape> shapes = {
-    {2, 64, 4, 4, 16},          {2, 70, 4, 2, 24}, {1, 1, 1, 1, 8},       {1, 13, 2, 1, 5},
-    {1, 8, 3, 3, 7},            {1, 9, 3, 1, 17},  {1, 130, 2, 1, 64, 40}, {1, 90, 2, 2, 20, 7},
-    {1, 65, 2, 1, 12, 0, false}, {1, 200, 1, 1, 8, 33}, {2, 31, 2, 2, 6, 3, true, 0.7f}};
+const std::vector<AttentionShape> shapes = {{2, 64, 4, 4, 16},
+                                            {2, 70, 4, 2, 24},
+                                            {1, 1, 1, 1, 8},
+                                            {1, 13, 2, 1, 5},
+                                            {1, 8, 3, 3, 7},
+                                            {1, 9, 3, 1, 17},
+                                            {1, 130, 2, 1, 64, 40},
+                                            {1, 90, 2, 2, 20, 7},
+                                            {1, 65, 2, 1, 12, 0, false},
+                                            {1, 200, 1, 1, 8, 33},
+                                            {2, 31, 2, 2, 6, 3, true, 0.7f}};
 
 template <class A>
 void against_reference() {
     const BasicHost<A> on(1);
     for (const AttentionShape& s : shapes) {
-        INFO(A::name << " time " << s.time << " head size " << s.head_size << " window " << s.window);
+        INFO(A::name << " time " << s.time << " head size " << s.head_size << " window "
+                     << s.window);
         Data data(s);
         data.run(on, s);
         const Reference reference(s, data.q, data.k, data.v);
@@ -165,10 +175,12 @@ TEST_CASE("attention takes blocks of columns and leaves the neighbours alone") {
     Data data(s);
     const Host on(1);
     data.run(on, s);
-    Tensor<float> all(Shape{38, 16 + 8 + 8 + 3}), grad(Shape{38, 16 + 8 + 8 + 3}), out(data.out.shape());
+    Tensor<float> all(Shape{38, 16 + 8 + 8 + 3}), grad(Shape{38, 16 + 8 + 8 + 3}),
+        out(data.out.shape());
     for (std::size_t r = 0; r < 38; ++r) {
         for (std::size_t c = 0; c < 16; ++c) all(r, c) = data.q(r, c);
-        for (std::size_t c = 0; c < 8; ++c) all(r, 16 + c) = data.k(r, c), all(r, 24 + c) = data.v(r, c);
+        for (std::size_t c = 0; c < 8; ++c)
+            all(r, 16 + c) = data.k(r, c), all(r, 24 + c) = data.v(r, c);
         for (std::size_t c = 32; c < 35; ++c) grad(r, c) = 5.0f;
     }
     const View<float> x = all, g = grad;

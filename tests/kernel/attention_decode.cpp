@@ -18,7 +18,8 @@ Matrix<F> random_cache(std::size_t rows, std::size_t cols, std::uint64_t seed) {
     using Traits = format_traits<F>;
     Matrix<F> m(rows, cols);
     Random random(seed);
-    const float reach = std::min(4.0f, static_cast<float>(decode(value_traits<value_of<F>>::highest())));
+    const float reach =
+        std::min(4.0f, static_cast<float>(decode(value_traits<value_of<F>>::highest())));
     for (std::size_t r = 0; r < rows; ++r)
         for (std::size_t c = 0; c < cols; ++c)
             m.codes().row(r).set(
@@ -96,7 +97,8 @@ TEST_CASE("attention over a cache does not depend on threads") {
     const DecodeShape s{8, 2, 64};
     const auto keys = random_cache<PerRow<Int8Value>>(1000, 128, 1);
     const Tensor<float> q = noise(Shape{1, 512}, 3);
-    Tensor<float> out[3] = {Tensor<float>(q.shape()), Tensor<float>(q.shape()), Tensor<float>(q.shape())};
+    Tensor<float> out[3] = {Tensor<float>(q.shape()), Tensor<float>(q.shape()),
+                            Tensor<float>(q.shape())};
     for (int threads = 1; threads <= 3; ++threads)
         attention_decode(Host(threads), s, q, keys, keys, 0, 1000, out[threads - 1]);
     CHECK(test::same_bits(out[0], out[1]));
@@ -126,11 +128,13 @@ TEST_CASE("rotary embedding turns pairs, and back") {
             for (std::size_t r = 0; r < 5; ++r)
                 for (std::size_t h = 0; h < 3; ++h)
                     for (std::size_t i = 0; i < pairs; ++i) {
-                        const double angle = positions[r] * std::pow(10000.0, -2.0 * static_cast<double>(i) /
-                                                                                 static_cast<double>(n));
+                        const double angle =
+                            positions[r] * std::pow(10000.0, -2.0 * static_cast<double>(i) /
+                                                                 static_cast<double>(n));
                         const std::size_t a = h * 20 + (interleaved ? 2 * i : i);
                         const std::size_t b = h * 20 + (interleaved ? 2 * i + 1 : i + pairs);
-                        const auto u = static_cast<double>(x(r, a)), v = static_cast<double>(x(r, b));
+                        const auto u = static_cast<double>(x(r, a)),
+                                   v = static_cast<double>(x(r, b));
                         right(r, a) = static_cast<float>(u * std::cos(angle) - v * std::sin(angle));
                         right(r, b) = static_cast<float>(v * std::cos(angle) + u * std::sin(angle));
                     }

@@ -28,27 +28,28 @@ std::vector<unit_t<V>> every_code() {
         // Rotated, so that each code meets each lane of small types.
         const std::size_t code = (i + i / count * 3) % count;
         if constexpr (std::is_same_v<V, float>)
-            run.set(i, std::bit_cast<float>(static_cast<std::uint32_t>(code << 16 | (code & 0xFFFF))));
+            run.set(i,
+                    std::bit_cast<float>(static_cast<std::uint32_t>(code << 16 | (code & 0xFFFF))));
         else if constexpr (bits_v<V> < 8)
             run.set(i, value_traits<V>::from_bits(static_cast<std::uint8_t>(code)));
-        else if constexpr (is_integer_value<V>)
-            run.set(i, V(static_cast<int>(code) - 128));
-        else
-            run.set(i, V::from_bits(static_cast<typename V::Bits>(code)));
+        else if constexpr (is_integer_value<V>) run.set(i, V(static_cast<int>(code) - 128));
+        else run.set(i, V::from_bits(static_cast<typename V::Bits>(code)));
     }
     return units;
 }
 
 template <class V>
 std::vector<float> interesting() {
-    std::vector<float> list{0.0f,      -0.0f,     INFINITY,  -INFINITY, 1e-45f, -1e-45f, 1e38f,
-                            -1e38f,    3.4e38f,   0.5f,      -0.5f,     1.5f,   2.5f,    1e-10f,
-                            -1e-10f,   127.5f,    -128.5f,   1e9f,      -3e9f,  65519.9f, 65520.0f};
-    for (const std::uint32_t nan : {0x7FC00000u, 0xFFC00000u, 0x7F800001u, 0xFF812345u, 0x7FFFFFFFu})
+    std::vector<float> list{0.0f,    -0.0f,   INFINITY, -INFINITY, 1e-45f, -1e-45f,  1e38f,
+                            -1e38f,  3.4e38f, 0.5f,     -0.5f,     1.5f,   2.5f,     1e-10f,
+                            -1e-10f, 127.5f,  -128.5f,  1e9f,      -3e9f,  65519.9f, 65520.0f};
+    for (const std::uint32_t nan :
+         {0x7FC00000u, 0xFFC00000u, 0x7F800001u, 0xFF812345u, 0x7FFFFFFFu})
         list.push_back(std::bit_cast<float>(nan));
     std::vector<float> numbers;
     const auto codes = every_code<V>();
-    const std::size_t count = std::min<std::size_t>((codes.size() - 64) * values_per_unit<V>, 65536);
+    const std::size_t count =
+        std::min<std::size_t>((codes.size() - 64) * values_per_unit<V>, 65536);
     const ValueSpan<const V> run(codes.data(), count);
     for (std::size_t i = 0; i < count; ++i) {
         const float x = decode(run[i]);
@@ -68,7 +69,8 @@ std::vector<float> interesting() {
     Random random(3);
     for (int i = 0; i < 20000; ++i) {
         list.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(random.bits())));
-        list.push_back(std::ldexp(static_cast<float>(random.uniform()), -static_cast<int>(random.below(60))));
+        list.push_back(
+            std::ldexp(static_cast<float>(random.uniform()), -static_cast<int>(random.below(60))));
         list.push_back(static_cast<float>((random.uniform() * 2.5 - 1.25)) * std::fabs(top));
     }
     list.resize((list.size() + 63) / 64 * 64);
@@ -106,7 +108,8 @@ void encode_agrees(Rounding rounding, std::uint64_t base) {
     for (std::size_t i = 0; i < list.size(); ++i) {
         const float a = decode(got[i]), b = decode(run[i]);
         if (bits(a) != bits(b)) {
-            INFO("element ", i, ": ", list[i], " (", bits(list[i]), ") gives ", a, ", expected ", b);
+            INFO("element ", i, ": ", list[i], " (", bits(list[i]), ") gives ", a, ", expected ",
+                 b);
             REQUIRE(bits(a) == bits(b));
         }
     }
@@ -144,6 +147,7 @@ TEST_CASE_TEMPLATE("dither in registers equals Dither", A, isa::Scalar, Isa) {
                                       (std::uint64_t{1} << 32) - 3, ~std::uint64_t{0} - 100}) {
         std::uint32_t lane[64];
         dither_lanes<A>(dither, index).store(lane);
-        for (std::size_t j = 0; j < Batch<float, A>::lanes; ++j) CHECK(lane[j] == dither(index + j));
+        for (std::size_t j = 0; j < Batch<float, A>::lanes; ++j)
+            CHECK(lane[j] == dither(index + j));
     }
 }

@@ -45,10 +45,13 @@ struct Data {
     Matrix<float> w;
     Tensor<float> x, bias, y, dy, dx, dw, db;
     explicit Data(const Conv2dShape& s)
-        : w(s.out_channels, s.taps()), x(noise(Shape{s.batch, s.in_channels, s.height * s.width}, 1)),
+        : w(s.out_channels, s.taps()),
+          x(noise(Shape{s.batch, s.in_channels, s.height * s.width}, 1)),
           bias(noise(Shape{s.out_channels}, 2)),
           y(Shape{s.batch, s.out_channels, s.out_height() * s.out_width()}),
-          dy(noise(y.shape(), 3)), dx(x.shape()), dw(Shape{s.out_channels, s.taps()}),
+          dy(noise(y.shape(), 3)),
+          dx(x.shape()),
+          dw(Shape{s.out_channels, s.taps()}),
           db(Shape{s.out_channels}) {
         w.codes() = noise(Shape{s.out_channels, s.taps()}, 4);
         for (Tensor<float>* t : {&y, &dx})
@@ -67,12 +70,15 @@ void against_reference() {
         INFO(A::name << " " << s.height << " x " << s.width << " kernel " << s.kernel_height);
         Data data(s);
         data.run(BasicHost<A>(1), s);
-        Tensor<float> y(data.y.shape()), dx(data.x.shape()), dw(data.dw.shape()), db(data.db.shape());
+        Tensor<float> y(data.y.shape()), dx(data.x.shape()), dw(data.dw.shape()),
+            db(data.db.shape());
         const std::size_t pixels = s.out_height() * s.out_width();
-        std::vector<double> sums(y.rows() * pixels), xs(dx.rows() * dx.cols()), ws(dw.rows() * dw.cols());
+        std::vector<double> sums(y.rows() * pixels), xs(dx.rows() * dx.cols()),
+            ws(dw.rows() * dw.cols());
         products(s, [&](std::size_t row, std::size_t col, std::size_t o, std::size_t tap,
                         std::size_t plane, std::size_t at) {
-            const double w = static_cast<double>(data.w(o, tap)), v = static_cast<double>(data.x(plane, at));
+            const double w = static_cast<double>(data.w(o, tap)),
+                         v = static_cast<double>(data.x(plane, at));
             const double d = static_cast<double>(data.dy(row, col));
             sums[row * pixels + col] += w * v;
             xs[plane * dx.cols() + at] += d * w;
@@ -80,11 +86,14 @@ void against_reference() {
         });
         for (std::size_t r = 0; r < y.rows(); ++r)
             for (std::size_t c = 0; c < pixels; ++c) {
-                y(r, c) = static_cast<float>(sums[r * pixels + c]) + data.bias(0, r % s.out_channels);
+                y(r, c) =
+                    static_cast<float>(sums[r * pixels + c]) + data.bias(0, r % s.out_channels);
                 db(0, r % s.out_channels) += data.dy(r, c);
             }
-        for (std::size_t i = 0; i < xs.size(); ++i) dx(i / dx.cols(), i % dx.cols()) = static_cast<float>(xs[i]);
-        for (std::size_t i = 0; i < ws.size(); ++i) dw(i / dw.cols(), i % dw.cols()) = static_cast<float>(ws[i]);
+        for (std::size_t i = 0; i < xs.size(); ++i)
+            dx(i / dx.cols(), i % dx.cols()) = static_cast<float>(xs[i]);
+        for (std::size_t i = 0; i < ws.size(); ++i)
+            dw(i / dw.cols(), i % dw.cols()) = static_cast<float>(ws[i]);
         CHECK(test::difference(data.y, y) < 3e-6);
         CHECK(test::difference(data.dx, dx) < 3e-6);
         CHECK(test::difference(data.dw, dw) < 1e-5);
@@ -100,7 +109,8 @@ void pooling() {
     for (const Pool2dShape& s : {Pool2dShape{6, 8, 8, 2, 2, 0}, Pool2dShape{3, 9, 7, 3, 2, 1},
                                  Pool2dShape{2, 5, 5, 5, 1, 2}, Pool2dShape{1, 1, 1, 1, 1, 0}}) {
         const std::size_t oh = s.out_height(), ow = s.out_width();
-        const Tensor<float> x = noise(Shape{s.planes, s.height * s.width}, 1), dy = noise(Shape{s.planes, oh * ow}, 2);
+        const Tensor<float> x = noise(Shape{s.planes, s.height * s.width}, 1),
+                            dy = noise(Shape{s.planes, oh * ow}, 2);
         Tensor<float> top(dy.shape()), mean(dy.shape()), top_right = top, mean_right = top;
         Tensor<float> dtop(x.shape()), dmean(x.shape()), dtop_right = dtop, dmean_right = dtop;
         max_pool2d(on, s, x, top);
@@ -162,7 +172,8 @@ TEST_CASE("convolution with quantized weights uses the numbers they stand for") 
     Data data(s);
     for (std::size_t r = 0; r < 4; ++r) {
         w.scales().data()[r] = half(0.01f * static_cast<float>(r + 1));
-        for (std::size_t c = 0; c < 27; ++c) w.codes().row(r).set(c, Int8Value(static_cast<int>(c * 9) - 120));
+        for (std::size_t c = 0; c < 27; ++c)
+            w.codes().row(r).set(c, Int8Value(static_cast<int>(c * 9) - 120));
         for (std::size_t c = 0; c < 27; ++c) data.w.codes()(r, c) = w(r, c);
     }
     Tensor<float> y(data.y.shape()), dx(data.x.shape()), dw(data.dw.shape());
@@ -188,8 +199,10 @@ TEST_CASE("convolution and pooling name what does not fit") {
                          doctest::Contains("the input is [1, 15], expected [1, 16]"), Error);
     Conv2dShape big = s;
     big.kernel_height = 5;
-    CHECK_THROWS_WITH_AS(conv2d(on, big, data.w, {}, data.x, data.y),
-                         doctest::Contains("a kernel of 5 x 3, stride 1, padding 0 does not fit images of 4 x 4"), Error);
+    CHECK_THROWS_WITH_AS(
+        conv2d(on, big, data.w, {}, data.x, data.y),
+        doctest::Contains("a kernel of 5 x 3, stride 1, padding 0 does not fit images of 4 x 4"),
+        Error);
     const Matrix<float> narrow(2, 8);
     CHECK_THROWS_WITH_AS(conv2d(on, s, narrow, {}, data.x, data.y),
                          doctest::Contains("columns of the weights is 8, expected 9"), Error);

@@ -38,8 +38,8 @@ void cross_entropies() {
             std::vector<double> row;
             for (std::size_t c = 0; c < n; ++c) row.push_back(static_cast<double>(x(r, c)));
             loss += row_loss(row, target) / 8.0;
-            correct += static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin()) ==
-                       target;
+            correct += static_cast<std::size_t>(std::max_element(row.begin(), row.end()) -
+                                                row.begin()) == target;
             for (std::size_t c = 0; c < n; ++c) {
                 const double old = row[c], h = 1e-5;
                 row[c] = old + h;

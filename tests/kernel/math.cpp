@@ -61,11 +61,12 @@ Worst sweep(F f, Reference reference, Extra extra, std::uint32_t step) {
 }
 
 template <class A, class F, class Reference>
-void within(const char* name, double bound, F f, Reference reference,
-            double (*extra)(double) = [](double) { return 0.0; }) {
+void within(
+    const char* name, double bound, F f, Reference reference,
+    double (*extra)(double) = [](double) { return 0.0; }) {
     const Worst worst = sweep<A>(f, reference, extra, 2003);
-    INFO(std::string(name) << " on " << std::string(A::name) << ": worst " << worst.ulp << " ulp at " << worst.at
-              << ", wrong kind at " << worst.wrong_at);
+    INFO(std::string(name) << " on " << std::string(A::name) << ": worst " << worst.ulp
+                           << " ulp at " << worst.at << ", wrong kind at " << worst.wrong_at);
     CHECK(worst.ulp <= bound);
     CHECK(worst.wrong == 0);
 }
@@ -79,18 +80,26 @@ double reference_gelu(double x) {
 template <class A>
 void all_functions() {
     using F = Batch<float, A>;
-    within<A>("exp", 1.1, [](F x) { return exp(x); }, [](double x) { return std::exp(x); });
-    within<A>("expm1", 1.8, [](F x) { return expm1(x); }, [](double x) { return std::expm1(x); });
-    within<A>("log", 1.1, [](F x) { return log(x); }, [](double x) {
-        return x > 0.0 && x < 0x1p-126 ? -std::numeric_limits<double>::infinity() : std::log(x);
-    });
-    within<A>("tanh", 2.6, [](F x) { return tanh(x); }, [](double x) { return std::tanh(x); });
-    within<A>("sigmoid", 2.6, [](F x) { return sigmoid(x); },
-              [](double x) { return 1.0 / (1.0 + std::exp(-x)); });
-    within<A>("silu", 2.6, [](F x) { return silu(x); },
-              [](double x) { return x < -88.7 ? 0.0 : x / (1.0 + std::exp(-x)); });
-    within<A>("gelu", 3.0, [](F x) { return gelu(x); }, reference_gelu,
-              [](double x) { return 2.6 * std::fabs(1.5957691216 * x + 0.0713548163 * x * x * x); });
+    within<A>(
+        "exp", 1.1, [](F x) { return exp(x); }, [](double x) { return std::exp(x); });
+    within<A>(
+        "expm1", 1.8, [](F x) { return expm1(x); }, [](double x) { return std::expm1(x); });
+    within<A>(
+        "log", 1.1, [](F x) { return log(x); },
+        [](double x) {
+            return x > 0.0 && x < 0x1p-126 ? -std::numeric_limits<double>::infinity() : std::log(x);
+        });
+    within<A>(
+        "tanh", 2.6, [](F x) { return tanh(x); }, [](double x) { return std::tanh(x); });
+    within<A>(
+        "sigmoid", 2.6, [](F x) { return sigmoid(x); },
+        [](double x) { return 1.0 / (1.0 + std::exp(-x)); });
+    within<A>(
+        "silu", 2.6, [](F x) { return silu(x); },
+        [](double x) { return x < -88.7 ? 0.0 : x / (1.0 + std::exp(-x)); });
+    within<A>(
+        "gelu", 3.0, [](F x) { return gelu(x); }, reference_gelu,
+        [](double x) { return 2.6 * std::fabs(1.5957691216 * x + 0.0713548163 * x * x * x); });
 }
 
 template <class A, class F>
@@ -166,7 +175,9 @@ void slopes() {
 }  // namespace
 
 TEST_CASE("functions stay within their bounds on native registers") { all_functions<Isa>(); }
-TEST_CASE("functions stay within their bounds on scalar registers") { all_functions<isa::Scalar>(); }
+TEST_CASE("functions stay within their bounds on scalar registers") {
+    all_functions<isa::Scalar>();
+}
 TEST_CASE("limits of functions") {
     limits<Isa>();
     limits<isa::Scalar>();

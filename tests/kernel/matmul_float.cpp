@@ -40,8 +40,8 @@ TEST_CASE("shapes that do not match are named") {
     const Host on(1);
     const Matrix<float> w(5, 64);
     Tensor<float> x({2, 64}), y({2, 5}), narrow({2, 32}), dw({5, 64});
-    CHECK_THROWS_WITH_AS(matmul(on, w, narrow, y),
-                         "nibble: matmul: x is [2, 32], expected [2, 64]", Error);
+    CHECK_THROWS_WITH_AS(matmul(on, w, narrow, y), "nibble: matmul: x is [2, 32], expected [2, 64]",
+                         Error);
     CHECK_THROWS_WITH_AS(matmul(on, w, x, narrow), "nibble: matmul: y is [2, 32], expected [2, 5]",
                          Error);
     CHECK_THROWS_WITH_AS(matmul_transposed(on, w, x, y),

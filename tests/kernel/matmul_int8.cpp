@@ -47,9 +47,8 @@ void check_int8(std::size_t m, std::size_t n, std::size_t k, Random& random) {
 template <class A, class... F>
 void check_int8_formats(TypeList<F...>) {
     Random random(21);
-    (test::for_shapes([&](std::size_t m, std::size_t n, std::size_t k) {
-         check_int8<A, F>(m, n, k, random);
-     }),
+    (test::for_shapes(
+         [&](std::size_t m, std::size_t n, std::size_t k) { check_int8<A, F>(m, n, k, random); }),
      ...);
 }
 
@@ -116,8 +115,9 @@ std::vector<float> whole_sums(bool extreme) {
             Tensor<float> x({m, k}), y({m, 37});
             for (std::size_t i = 0; i < m; ++i)
                 for (std::size_t l = 0; l < k; ++l)
-                    x(i, l) = static_cast<float>(extreme || l % 32 == 0 ? (i % 2 ? -127 : 127)
-                                                                        : int(random.below(255)) - 127);
+                    x(i, l) =
+                        static_cast<float>(extreme || l % 32 == 0 ? (i % 2 ? -127 : 127)
+                                                                  : int(random.below(255)) - 127);
             matmul_int8(BasicHost<A>(1), w, x, y);
             for (std::size_t i = 0; i < m; ++i)
                 for (std::size_t n = 0; n < 37; ++n) {

@@ -148,7 +148,8 @@ void check_gradient(std::size_t m, std::size_t n, std::size_t k, Random& random)
         for (std::size_t l = 0; l < k; ++l) {
             Sum sum;
             sum.add(double(before(j, first + l)), 1);
-            for (std::size_t i = 0; i < m; ++i) sum.add(double(dy.view(i, j)), double(x.view(i, l)));
+            for (std::size_t i = 0; i < m; ++i)
+                sum.add(double(dy.view(i, j)), double(x.view(i, l)));
             bad += sum.near(dw.view(j, l), m + 1) ? 0 : 1;
         }
     REQUIRE(bad == 0);
@@ -172,9 +173,8 @@ void for_shapes(Check check) {
 template <class A, class... F>
 void check_formats(TypeList<F...>) {
     Random random(11);
-    (for_shapes([&](std::size_t m, std::size_t n, std::size_t k) {
-         check_forms<A, F>(m, n, k, random);
-     }),
+    (for_shapes(
+         [&](std::size_t m, std::size_t n, std::size_t k) { check_forms<A, F>(m, n, k, random); }),
      ...);
 }
 

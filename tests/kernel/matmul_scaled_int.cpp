@@ -10,8 +10,8 @@ TEST_CASE("products with scaled integers") {
 }
 
 TEST_CASE("an offset does not reach the padding") {
-    test::check_formats<Isa>(
-        TypeList<PerRow<Int4Value, half, Offset::stored>, PerTensor<Int8Value, float, Offset::stored>,
-                 Grouped<Int4Value, 32, half, Offset::stored>,
-                 Grouped<Int2Value, 8, float, Offset::stored>>{});
+    test::check_formats<Isa>(TypeList<PerRow<Int4Value, half, Offset::stored>,
+                                      PerTensor<Int8Value, float, Offset::stored>,
+                                      Grouped<Int4Value, 32, half, Offset::stored>,
+                                      Grouped<Int2Value, 8, float, Offset::stored>>{});
 }

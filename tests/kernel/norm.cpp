@@ -37,9 +37,18 @@ struct Case {
     std::size_t rows, cols;
     Tensor<float> x, gain, bias, dy, y, mean, rstd, dx, dgain, dbias;
     Case(std::size_t m, std::size_t n, double size = 2.0)
-        : rows(m), cols(n), x(noise(Shape{m, n}, n, size)), gain(noise(Shape{n}, 2)),
-          bias(noise(Shape{n}, 3)), dy(noise(Shape{m, n}, 4)), y(Shape{m, n}), mean(Shape{m}),
-          rstd(Shape{m}), dx(Shape{m, n}), dgain(Shape{n}), dbias(Shape{n}) {
+        : rows(m),
+          cols(n),
+          x(noise(Shape{m, n}, n, size)),
+          gain(noise(Shape{n}, 2)),
+          bias(noise(Shape{n}, 3)),
+          dy(noise(Shape{m, n}, 4)),
+          y(Shape{m, n}),
+          mean(Shape{m}),
+          rstd(Shape{m}),
+          dx(Shape{m, n}),
+          dgain(Shape{n}),
+          dbias(Shape{n}) {
         for (Tensor<float>* t : {&y, &dx})
             for (float& v : t->units()) v = 7.0f;
     }
@@ -58,7 +67,8 @@ struct Case {
 template <class A>
 void against_reference() {
     for (const bool centered : {true, false})
-        for (const std::size_t n : {1u, 2u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 63u, 64u, 65u, 96u, 128u, 130u, 257u}) {
+        for (const std::size_t n :
+             {1u, 2u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 63u, 64u, 65u, 96u, 128u, 130u, 257u}) {
             INFO(A::name << (centered ? " layer norm " : " RMS norm ") << n);
             Case c(5, n);
             c.run(BasicHost<A>(1), centered);
@@ -83,7 +93,8 @@ void against_reference() {
                     reference(centered, x, gain, bias, down);
                     x[i] = old;
                     double slope = 0.0;
-                    for (std::size_t j = 0; j < n; ++j) slope += dy[j] * (up[j] - down[j]) / (2 * h);
+                    for (std::size_t j = 0; j < n; ++j)
+                        slope += dy[j] * (up[j] - down[j]) / (2 * h);
                     dx(r, i) = static_cast<float>(slope);
                 }
             }
@@ -122,7 +133,8 @@ TEST_CASE("norms equal the reference, and their gradients central differences") 
 
 TEST_CASE("norms do not depend on threads") {
     for (const bool centered : {true, false})
-        for (const std::size_t rows : {std::size_t{1}, std::size_t{33}, std::size_t{700}, std::size_t{3000}}) {
+        for (const std::size_t rows :
+             {std::size_t{1}, std::size_t{33}, std::size_t{700}, std::size_t{3000}}) {
             Case one(rows, 72), two(rows, 72), three(rows, 72);
             one.run(Host(1), centered);
             two.run(Host(2), centered);
@@ -152,7 +164,8 @@ TEST_CASE("norms name the shapes that do not match") {
     const Host on(1);
     Tensor<float> x(Shape{3, 8}), y(Shape{3, 9}), gain(Shape{9});
     CHECK_THROWS_WITH_AS(layer_norm(on, x, {}, {}, eps, y),
-                         doctest::Contains("layer_norm: the output is [3, 9], expected [3, 8]"), Error);
+                         doctest::Contains("layer_norm: the output is [3, 9], expected [3, 8]"),
+                         Error);
     CHECK_THROWS_WITH_AS(rms_norm(on, x, gain, eps, x),
                          doctest::Contains("rms_norm: the gain is [1, 9], expected [1, 8]"), Error);
 }

@@ -13,7 +13,7 @@ using test::noise;
 
 namespace {
 
-const std::vector<std::size_t> lengths = {1,  2,  3,  7,  8,  9,  15, 16,  17,  31,  32,  33, 47,
+const std::vector<std::size_t> lengths = {1,  2,  3,  7,  8,  9,  15, 16,  17,  31,  32,  33,  47,
                                           48, 63, 64, 65, 79, 80, 81, 127, 128, 129, 200, 4097};
 
 template <class A>
@@ -24,7 +24,8 @@ void elementwise() {
         const Tensor<float> x = noise(Shape{3, n}, n), z = noise(Shape{3, n}, n + 1);
         Tensor<float> y(x.shape()), right(x.shape());
         for (float& v : y.units()) v = 3.0f;  // garbage everywhere
-        transform(on, [](auto a, auto b) { return a * b + decltype(a)(1.0f); }, y, x, z);
+        transform(
+            on, [](auto a, auto b) { return a * b + decltype(a)(1.0f); }, y, x, z);
         for (std::size_t r = 0; r < 3; ++r)
             for (std::size_t c = 0; c < n; ++c) right(r, c) = x(r, c) * z(r, c) + 1.0f;
         CHECK(test::difference(y, right) < 1e-7);
@@ -61,8 +62,10 @@ void sums() {
         CHECK(std::fabs(sum(on, x) - total) < 1e-5 * (1.0 + std::sqrt(ones)));
         CHECK(std::fabs(sum_of_squares(on, x) - squares) < 1e-6 * squares + 1e-12);
         // The lambda's value for padding must not count.
-        CHECK(sum_of(on, [](auto v) { return decltype(v)(1.0f); }, x) == ones);
-        CHECK(sum_of(on, [](auto v) { return decltype(v)(1.0f); }, x.view().col_block(0, n)) == ones);
+        CHECK(sum_of(
+                  on, [](auto v) { return decltype(v)(1.0f); }, x) == ones);
+        CHECK(sum_of(
+                  on, [](auto v) { return decltype(v)(1.0f); }, x.view().col_block(0, n)) == ones);
 
         Tensor<float> b = noise(Shape{n}, 7), right = b, block = b;
         for (std::size_t c = 0; c < n; ++c)
@@ -70,7 +73,8 @@ void sums() {
         column_sums(on, x, b);
         CHECK(test::difference(b, right) < 1e-6);
         CHECK(test::padding_is_zero(b));
-        const View<const float> part{x.data(), 5, n, x.stride(), false};  // as if a block of columns
+        const View<const float> part{x.data(), 5, n, x.stride(),
+                                     false};  // as if a block of columns
         column_sums(on, part, block);
         CHECK(test::difference(block, right) < 1e-6);
         add_row(on, b, b);
@@ -89,8 +93,11 @@ void softmax_rows() {
         for (std::size_t r = 0; r < 4; ++r) {
             double top = -1e300, total = 0.0, along = 0.0;
             for (std::size_t c = 0; c < n; ++c) top = std::max(top, static_cast<double>(x(r, c)));
-            for (std::size_t c = 0; c < n; ++c) total += std::exp(static_cast<double>(x(r, c)) - top);
-            auto p = [&](std::size_t c) { return std::exp(static_cast<double>(x(r, c)) - top) / total; };
+            for (std::size_t c = 0; c < n; ++c)
+                total += std::exp(static_cast<double>(x(r, c)) - top);
+            auto p = [&](std::size_t c) {
+                return std::exp(static_cast<double>(x(r, c)) - top) / total;
+            };
             for (std::size_t c = 0; c < n; ++c) along += p(c) * static_cast<double>(dy(r, c));
             for (std::size_t c = 0; c < n; ++c) {
                 right(r, c) = static_cast<float>(p(c));
@@ -106,9 +113,9 @@ void softmax_rows() {
     }
     Tensor<float> x(Shape{4, 21});
     for (std::size_t c = 0; c < 21; ++c) {
-        x(0, c) = -inf;                        // all masked: zeros, not NaN
-        x(1, c) = c == 20 ? -5e4f : -inf;      // one left
-        x(2, c) = c == 3 ? 3e38f : -3e38f;     // huge
+        x(0, c) = -inf;                     // all masked: zeros, not NaN
+        x(1, c) = c == 20 ? -5e4f : -inf;   // one left
+        x(2, c) = c == 3 ? 3e38f : -3e38f;  // huge
         x(3, c) = 1e4f;
     }
     softmax(on, x);
@@ -122,7 +129,8 @@ void softmax_rows() {
 
 template <class F>
 void gather_format() {
-    for (const std::size_t n : {std::size_t{8}, std::size_t{64}, std::size_t{72}, std::size_t{96}}) {
+    for (const std::size_t n :
+         {std::size_t{8}, std::size_t{64}, std::size_t{72}, std::size_t{96}}) {
         Matrix<F> table(11, n);
         for (std::size_t r = 0; r < 11; ++r)
             for (std::size_t c = 0; c < n; ++c)
@@ -193,7 +201,8 @@ TEST_CASE("sums and scatters do not depend on threads") {
             values[t] = x;
             column_sums(on, x, columns[t]);
             scatter_add_rows(on, ids, x, tables[t]);
-            transform(on, [](auto v) { return gelu(v); }, values[t], x);
+            transform(
+                on, [](auto v) { return gelu(v); }, values[t], x);
             totals[t] = sum_of_squares(on, x);
         }
         for (int t = 1; t < 3; ++t) {
@@ -214,9 +223,12 @@ TEST_CASE("sums and scatters do not depend on threads") {
 TEST_CASE("what does not fit is named") {
     const Host on(1);
     Tensor<float> x(Shape{3, 8}), y(Shape{3, 9}), row(Shape{9});
-    CHECK_THROWS_WITH_AS(add_to(on, x, y), doctest::Contains("an input is [3, 8], expected [3, 9]"), Error);
-    CHECK_THROWS_WITH_AS(column_sums(on, x, row), doctest::Contains("[1, 9], expected [1, 8]"), Error);
-    CHECK_THROWS_WITH_AS(softmax_backward(on, x, y), doctest::Contains("[3, 9], expected [3, 8]"), Error);
+    CHECK_THROWS_WITH_AS(add_to(on, x, y), doctest::Contains("an input is [3, 8], expected [3, 9]"),
+                         Error);
+    CHECK_THROWS_WITH_AS(column_sums(on, x, row), doctest::Contains("[1, 9], expected [1, 8]"),
+                         Error);
+    CHECK_THROWS_WITH_AS(softmax_backward(on, x, y), doctest::Contains("[3, 9], expected [3, 8]"),
+                         Error);
     const Matrix<half> table(5, 8);
     const std::vector<std::int32_t> high{0, 1, 5}, low{0, -1, 2};
     CHECK_THROWS_WITH_AS(gather_rows(on, table, high, x),

@@ -12,7 +12,8 @@ using namespace nibble;
 namespace {
 
 /// Pearson's statistic in standard deviations from its mean; 2^16 draws into 256 cells.
-template <class Draw> double chi_square_z(Draw draw) {
+template <class Draw>
+double chi_square_z(Draw draw) {
     constexpr int cells = 256, draws = 1 << 16;
     std::vector<int> seen(cells, 0);
     for (std::uint64_t i = 0; i < draws; ++i) ++seen[draw(i) & 0xFFu];

@@ -11,7 +11,8 @@ namespace {
 /// Where x goes for dither 0, and how many of the 2^32 dither values send it there. The encoders
 /// compare the dither with a threshold, so bisection counts all of them; `steady` is false when a
 /// random dither value contradicts that.
-template <class V> struct Split {
+template <class V>
+struct Split {
     double first = 0, second = 0;
     double share = 1;  ///< of the dither values, that give `first`
     bool steady = true;

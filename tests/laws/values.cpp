@@ -12,10 +12,8 @@ using namespace nibble;
 TEST_CASE_TEMPLATE("zero: all-zero bits are the number zero", V, float, double,
                    NIBBLE_TEST_SMALL_VALUES) {
     const V zero = [] {
-        if constexpr (sizeof(V) <= 2)
-            return test::value_of_code<V>(0);
-        else
-            return V{};
+        if constexpr (sizeof(V) <= 2) return test::value_of_code<V>(0);
+        else return V{};
     }();
     CHECK(test::number(zero) == 0.0);
     CHECK_FALSE(std::signbit(test::number(zero)));
@@ -125,10 +123,8 @@ TEST_CASE_TEMPLATE("saturation: the ends of the range, infinities and NaN", V,
              {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN(),
               std::bit_cast<float>(0x7F800001u), std::bit_cast<float>(0x7FFFFFFFu)}) {
             for (const V v : {encode<V>(nan), encode<V>(nan, Stochastic{0xFFFFFFFFu})}) {
-                if (test::has_nan<V>)
-                    CHECK(std::isnan(test::number(v)));
-                else
-                    CHECK(test::number(v) == 0.0);
+                if (test::has_nan<V>) CHECK(std::isnan(test::number(v)));
+                else CHECK(test::number(v) == 0.0);
             }
             CHECK_FALSE(T::clips(nan));
         }
@@ -186,7 +182,8 @@ TEST_CASE("the scale E8M0 counts what is below its range too, and has no zero") 
 }
 
 // Constant expressions: everything above also at compile time.
-template <class V> constexpr bool usable_in_constants() {
+template <class V>
+constexpr bool usable_in_constants() {
     constexpr V one = encode<V>(compute_t<V>(1.0f));
     constexpr V dice = encode<V>(compute_t<V>(0.75f), Stochastic{123});
     return decode(one) == compute_t<V>(1.0f) && decode(dice) <= decode(one) &&

@@ -32,29 +32,29 @@ constexpr Tolerance close{.forward = 1e-5, .backward = 5e-4};
 template <class P>
 void fused(AttentionConfig c, Shape shape) {
     const auto h = heads_of(c, shape);
-    check_layer(Attention<P>(c, Seed{3}), normal(shape, 8),
-                [h](const std::vector<Mat>& p, const Mat& x) {
-                    const std::size_t n = h.heads * h.size, m = h.key_heads * h.size;
-                    const Mat qkv = reference::linear(x, p[0], p[1]);
-                    const Mat y = attend(reference::columns(qkv, 0, n),
-                                         reference::columns(qkv, n, m),
-                                         reference::columns(qkv, n + m, m), h);
-                    return reference::linear(y, p[2], p[3]);
-                },
-                close);
+    check_layer(
+        Attention<P>(c, Seed{3}), normal(shape, 8),
+        [h](const std::vector<Mat>& p, const Mat& x) {
+            const std::size_t n = h.heads * h.size, m = h.key_heads * h.size;
+            const Mat qkv = reference::linear(x, p[0], p[1]);
+            const Mat y = attend(reference::columns(qkv, 0, n), reference::columns(qkv, n, m),
+                                 reference::columns(qkv, n + m, m), h);
+            return reference::linear(y, p[2], p[3]);
+        },
+        close);
 }
 
 template <class P>
 void split(AttentionConfig c, Shape shape) {
     const auto h = heads_of(c, shape);
-    check_layer(SplitAttention<P>(c, Seed{3}), normal(shape, 8),
-                [h](const std::vector<Mat>& p, const Mat& x) {
-                    const Mat y = attend(reference::linear(x, p[0], p[1]),
-                                         reference::linear(x, p[2], p[3]),
-                                         reference::linear(x, p[4], p[5]), h);
-                    return reference::linear(y, p[6], p[7]);
-                },
-                close);
+    check_layer(
+        SplitAttention<P>(c, Seed{3}), normal(shape, 8),
+        [h](const std::vector<Mat>& p, const Mat& x) {
+            const Mat y = attend(reference::linear(x, p[0], p[1]), reference::linear(x, p[2], p[3]),
+                                 reference::linear(x, p[4], p[5]), h);
+            return reference::linear(y, p[6], p[7]);
+        },
+        close);
 }
 
 }  // namespace
@@ -71,7 +71,10 @@ TEST_CASE("Attention with every option") {
                  Shape{2, 7, 32});
     fused<float>({.channels = 36, .heads = 6, .kv_heads = 1, .bias = false, .window = 3},
                  Shape{2, 8, 36});
-    fused<float>({.channels = 30, .heads = 2, .head_size = 10, .rotary_base = 100.0f,
+    fused<float>({.channels = 30,
+                  .heads = 2,
+                  .head_size = 10,
+                  .rotary_base = 100.0f,
                   .rotary_interleaved = true},
                  Shape{1, 6, 30});
 }
@@ -81,10 +84,14 @@ TEST_CASE("Attention in half, int8 and int4") {
     fused<Grouped<Int4Value, 32>>({.channels = 64, .heads = 2}, Shape{2, 6, 64});
 }
 TEST_CASE("SplitAttention as in Llama: grouped queries, rotary, no bias") {
-    split<float>({.channels = 32, .heads = 4, .kv_heads = 2, .bias = false,
-                  .rotary_base = 10000.0f},
-                 Shape{2, 9, 32});
-    split<float>({.channels = 20, .heads = 4, .kv_heads = 1, .head_size = 6, .window = 4,
+    split<float>(
+        {.channels = 32, .heads = 4, .kv_heads = 2, .bias = false, .rotary_base = 10000.0f},
+        Shape{2, 9, 32});
+    split<float>({.channels = 20,
+                  .heads = 4,
+                  .kv_heads = 1,
+                  .head_size = 6,
+                  .window = 4,
                   .rotary_base = 500.0f},
                  Shape{11, 20});
     split<PerRow<Int8Value>>({.channels = 64, .heads = 4, .bias = false}, Shape{2, 6, 64});
@@ -119,8 +126,8 @@ TEST_CASE("Attention names its parameters and keeps its configuration") {
     const Attention<float> gpt({.channels = 12, .heads = 3});
     std::vector<std::string> names;
     static_cast<void>(parameters_of(gpt, &names));
-    CHECK(names == std::vector<std::string>{"c_attn.weight", "c_attn.bias", "c_proj.weight",
-                                            "c_proj.bias"});
+    CHECK(names ==
+          std::vector<std::string>{"c_attn.weight", "c_attn.bias", "c_proj.weight", "c_proj.bias"});
     CHECK(gpt.c_attn.weight.rows() == 36);
     const SplitAttention<float> llama({.channels = 12, .heads = 3, .kv_heads = 1, .bias = false});
     names.clear();

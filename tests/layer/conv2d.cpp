@@ -30,8 +30,7 @@ Mat convolve(const Mat& x, const Mat& w, const Mat& b, const Conv2dConfig& c) {
                     if (py < c.padding || px < c.padding || py >= c.height + c.padding ||
                         px >= c.width + c.padding)
                         continue;
-                    s += w(o, k) *
-                         x(n * c.in + in, (py - c.padding) * c.width + px - c.padding);
+                    s += w(o, k) * x(n * c.in + in, (py - c.padding) * c.width + px - c.padding);
                 }
                 y(n * c.out + o, i) = s;
             }
@@ -63,8 +62,9 @@ Mat pool(const Mat& x, const Pool2dConfig& c) {
 
 template <class P>
 void conv_in(Conv2dConfig c, Shape shape) {
-    check_layer(Conv2d<P>(c, Seed{1}), normal(shape, 2),
-                [c](const std::vector<Mat>& p, const Mat& x) { return convolve(x, p[0], p[1], c); });
+    check_layer(
+        Conv2d<P>(c, Seed{1}), normal(shape, 2),
+        [c](const std::vector<Mat>& p, const Mat& x) { return convolve(x, p[0], p[1], c); });
 }
 
 }  // namespace
@@ -72,8 +72,14 @@ void conv_in(Conv2dConfig c, Shape shape) {
 TEST_CASE("Conv2d with strides, padding and odd sizes") {
     conv_in<float>({.in = 3, .out = 5, .height = 8, .width = 8}, Shape{2, 3, 64});
     conv_in<float>({.in = 2, .out = 4, .height = 7, .width = 9, .padding = 1}, Shape{2, 2, 63});
-    conv_in<float>({.in = 1, .out = 3, .height = 11, .width = 6, .kernel = 5, .stride = 2,
-                    .padding = 2, .bias = false},
+    conv_in<float>({.in = 1,
+                    .out = 3,
+                    .height = 11,
+                    .width = 6,
+                    .kernel = 5,
+                    .stride = 2,
+                    .padding = 2,
+                    .bias = false},
                    Shape{3, 66});
     conv_in<float>({.in = 4, .out = 2, .height = 5, .width = 5, .kernel = 1}, Shape{1, 4, 25});
     conv_in<float>({.in = 2, .out = 3, .height = 4, .width = 4, .kernel = 4}, Shape{2, 2, 16});
@@ -104,8 +110,8 @@ TEST_CASE("A small convolutional network") {
     check_layer(Sequential(Conv2d<float>(c, Seed{1}), Relu<>(), MaxPool2d<>(p), Flatten<>(),
                            Linear<float>({.in = 100, .out = 10}, Seed{2})),
                 normal(Shape{3, 1, 100}, 4), [=](const std::vector<Mat>& w, const Mat& x) {
-                    Mat y = pool<true>(
-                        reference::map(convolve(x, w[0], w[1], c), reference::relu), p);
+                    Mat y =
+                        pool<true>(reference::map(convolve(x, w[0], w[1], c), reference::relu), p);
                     Mat flat(3, 100);
                     flat.a = y.a;
                     return reference::linear(flat, w[2], w[3]);
@@ -136,7 +142,8 @@ TEST_CASE("Images and kernels that do not fit are Errors that say so") {
                          doctest::Contains("MaxPool2d: size 2"), Error);
     const Conv2d<float> layer({.in = 3, .out = 1, .height = 8, .width = 8});
     CHECK_THROWS_WITH_AS(static_cast<void>(layer.forward(on, Tensor<float>(Shape{2, 64}))),
-                         doctest::Contains("Conv2d: input [2, 64], expected [batch, 3, 64]"), Error);
+                         doctest::Contains("Conv2d: input [2, 64], expected [batch, 3, 64]"),
+                         Error);
     const AvgPool2d<> pooling({.height = 8, .width = 8});
     CHECK_THROWS_WITH_AS(static_cast<void>(pooling.forward(on, Tensor<float>(Shape{2, 63}))),
                          doctest::Contains("AvgPool2d: input [2, 63]"), Error);

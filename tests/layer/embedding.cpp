@@ -62,10 +62,9 @@ struct Tied {
 
 template <class P>
 void tied_in() {
-    check_layer(Tied<P>{Embedding<P>({.count = 65, .width = 32}, Seed{6})},
-                normal(Shape{2, 4, 32}, 7), [](const std::vector<Mat>& p, const Mat& x) {
-                    return reference::linear(x, p[0], Mat());
-                });
+    check_layer(
+        Tied<P>{Embedding<P>({.count = 65, .width = 32}, Seed{6})}, normal(Shape{2, 4, 32}, 7),
+        [](const std::vector<Mat>& p, const Mat& x) { return reference::linear(x, p[0], Mat()); });
 }
 
 }  // namespace

@@ -34,11 +34,17 @@ void fails(F f, const Text&... texts) {
 TEST_CASE("A wrong input shape names layer, shape and expectation") {
     Host on(1);
     const Linear<float> linear({.in = 8, .out = 4});
-    fails([&] { static_cast<void>(linear.forward(on, Tensor<float>(Shape{2, 9}))); }, "Linear",
-          "[2, 9]", "9 features", "expected 8");
+    fails(
+        [&] {
+            static_cast<void>(linear.forward(on, Tensor<float>(Shape{2, 9})));
+        },
+        "Linear", "[2, 9]", "9 features", "expected 8");
     fails([&] { static_cast<void>(linear.forward(on, Tensor<float>())); }, "Linear", "empty");
-    fails([&] { static_cast<void>(linear.forward(on, Tensor<float>(Shape{0, 8}))); }, "Linear",
-          "[0, 8]", "empty");
+    fails(
+        [&] {
+            static_cast<void>(linear.forward(on, Tensor<float>(Shape{0, 8})));
+        },
+        "Linear", "[0, 8]", "empty");
     const Mlp<float> mlp({.in = 8, .hidden = 4});
     fails([&] { static_cast<void>(mlp.forward(on, Tensor<float>(Shape{2, 9}))); }, "Mlp", "[2, 9]");
     const GatedMlp<float> gated({.in = 8, .hidden = 4});
@@ -51,8 +57,11 @@ TEST_CASE("A wrong input shape names layer, shape and expectation") {
     const Attention<float> attention({.channels = 8, .heads = 2});
     fails([&] { static_cast<void>(attention.forward(on, Tensor<float>(Shape{8}))); }, "Attention",
           "[8]", "[batch, time, channels]");
-    fails([&] { static_cast<void>(attention.forward(on, Tensor<float>(Shape{1, 2, 6}))); },
-          "Attention", "[1, 2, 6]", "expected 8");
+    fails(
+        [&] {
+            static_cast<void>(attention.forward(on, Tensor<float>(Shape{1, 2, 6})));
+        },
+        "Attention", "[1, 2, 6]", "expected 8");
 }
 
 TEST_CASE("A wrong gradient shape too") {
@@ -61,14 +70,20 @@ TEST_CASE("A wrong gradient shape too") {
     Linear<float>::Saved saved;
     static_cast<void>(linear.forward(on, normal(Shape{2, 8}, 1), &saved));
     auto gradient = zeros_like<Linear<float>>(linear);
-    fails([&] { static_cast<void>(linear.backward(on, saved, Tensor<float>(Shape{2, 5}), gradient)); },
-          "Linear", "gradient", "[2, 5]", "[2, 4]");
+    fails(
+        [&] {
+            static_cast<void>(linear.backward(on, saved, Tensor<float>(Shape{2, 5}), gradient));
+        },
+        "Linear", "gradient", "[2, 5]", "[2, 4]");
     const LayerNorm<float> norm(NormConfig{.width = 8});
     LayerNorm<float>::Saved kept;
     static_cast<void>(norm.forward(on, normal(Shape{2, 8}, 1), &kept));
     auto g = zeros_like<LayerNorm<float>>(norm);
-    fails([&] { static_cast<void>(norm.backward(on, kept, Tensor<float>(Shape{2, 5}), g)); },
-          "LayerNorm", "[2, 5]", "[2, 8]");
+    fails(
+        [&] {
+            static_cast<void>(norm.backward(on, kept, Tensor<float>(Shape{2, 5}), g));
+        },
+        "LayerNorm", "[2, 5]", "[2, 8]");
 }
 
 TEST_CASE("Ids outside the table") {
@@ -79,8 +94,11 @@ TEST_CASE("Ids outside the table") {
           "65");
     fails([&] { static_cast<void>(table.forward(on, low)); }, "Embedding", "id -1 at position 0");
     fails([&] { static_cast<void>(table.forward(on, {})); }, "Embedding", "no ids");
-    fails([&] { static_cast<void>(table.project(on, Tensor<float>(Shape{2, 5}))); },
-          "Embedding::project", "[2, 5]", "expected 4");
+    fails(
+        [&] {
+            static_cast<void>(table.project(on, Tensor<float>(Shape{2, 5})));
+        },
+        "Embedding::project", "[2, 5]", "expected 4");
 }
 
 TEST_CASE("Configurations that do not fit together") {
@@ -100,22 +118,34 @@ TEST_CASE("A cache that does not fit") {
     Host on(1);
     const Attention<float> layer({.channels = 8, .heads = 2});
     KvCache<float> other({.capacity = 4, .width = 6});
-    fails([&] { static_cast<void>(layer.forward(on, Tensor<float>(Shape{1, 8}), other)); },
-          "Attention", "cache", "6", "8");
+    fails(
+        [&] {
+            static_cast<void>(layer.forward(on, Tensor<float>(Shape{1, 8}), other));
+        },
+        "Attention", "cache", "6", "8");
     auto cache = layer.cache(4);
-    fails([&] { static_cast<void>(layer.forward(on, Tensor<float>(Shape{2, 1, 8}), cache)); },
-          "Attention", "batch of 2");
+    fails(
+        [&] {
+            static_cast<void>(layer.forward(on, Tensor<float>(Shape{2, 1, 8}), cache));
+        },
+        "Attention", "batch of 2");
 }
 
 TEST_CASE("A residual layer that changes the shape, and losses of unequal shapes") {
     Host on(1);
     const Residual block(LayerNorm<float>(NormConfig{.width = 8}),
                          Linear<float>({.in = 8, .out = 4}));
-    fails([&] { static_cast<void>(block.forward(on, Tensor<float>(Shape{2, 8}))); }, "Residual",
-          "[2, 4]", "[2, 8]");
+    fails(
+        [&] {
+            static_cast<void>(block.forward(on, Tensor<float>(Shape{2, 8})));
+        },
+        "Residual", "[2, 4]", "[2, 8]");
     Tensor<float> gradient;
-    fails([&] { mean_square(on, Tensor<float>(Shape{2, 3}), Tensor<float>(Shape{2, 4}), gradient); },
-          "[2, 4]", "[2, 3]");
+    fails(
+        [&] {
+            mean_square(on, Tensor<float>(Shape{2, 3}), Tensor<float>(Shape{2, 4}), gradient);
+        },
+        "[2, 4]", "[2, 3]");
     const std::int32_t target[] = {0, 3};
     fails([&] { cross_entropy(on, Tensor<float>(Shape{2, 3}), target, gradient); }, "3");
 }

@@ -60,9 +60,12 @@ TEST_CASE("A float cache decodes what the whole sequence gives") {
         {.channels = 32, .heads = 4, .kv_heads = 2, .rotary_base = 1000.0f}, 1e-5);
     follows_full<SplitAttention, float>(
         {.channels = 42, .heads = 6, .kv_heads = 3, .bias = false, .rotary_base = 0.0f}, 1e-5);
-    follows_full<SplitAttention, float>(
-        {.channels = 32, .heads = 2, .window = 4, .rotary_base = 1000.0f,
-         .rotary_interleaved = true}, 1e-5);
+    follows_full<SplitAttention, float>({.channels = 32,
+                                         .heads = 2,
+                                         .window = 4,
+                                         .rotary_base = 1000.0f,
+                                         .rotary_interleaved = true},
+                                        1e-5);
 }
 TEST_CASE("A 16-bit cache is close") {
     follows_full<Attention, half>({.channels = 64, .heads = 4}, 4e-3);

@@ -32,9 +32,9 @@ void gated_in(Activation kind, double (*f)(double)) {
     };
     check_layer(GatedMlp<P>({.in = 32, .hidden = 96, .activation = kind}, Seed{1}),
                 normal(Shape{2, 3, 32}, 2), ref);
-    check_layer(GatedMlp<P>({.in = 19, .hidden = 23, .out = 7, .activation = kind, .bias = true},
-                            Seed{3}),
-                normal(Shape{3, 19}, 4), ref);
+    check_layer(
+        GatedMlp<P>({.in = 19, .hidden = 23, .out = 7, .activation = kind, .bias = true}, Seed{3}),
+        normal(Shape{3, 19}, 4), ref);
 }
 
 }  // namespace
@@ -88,8 +88,8 @@ TEST_CASE("Names, sizes and configuration follow a model to other precisions") {
     CHECK(parameter_count(net) == 784 * 256 + 256 + 256 * 10 + 10);
     std::vector<std::string> names;
     static_cast<void>(parameters_of(net, &names));
-    CHECK(names == std::vector<std::string>{"c_fc.weight", "c_fc.bias", "c_proj.weight",
-                                            "c_proj.bias"});
+    CHECK(names ==
+          std::vector<std::string>{"c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias"});
     const auto small = zeros_like<Mlp<Grouped<Int4Value, 32>>>(net);
     CHECK(small.config.activation == Activation::relu);
     CHECK(small.c_fc.weight.rows() == 256);

@@ -95,10 +95,9 @@ inline Mat rotary(Mat x, const Heads& h) {
     for (std::size_t r = 0; r < x.rows; ++r)
         for (std::size_t head = 0; head < x.cols / h.size; ++head)
             for (std::size_t i = 0; i < h.size / 2; ++i) {
-                const double angle =
-                    static_cast<double>(r % h.time) *
-                    std::pow(h.rotary_base,
-                             -2.0 * static_cast<double>(i) / static_cast<double>(h.size));
+                const double angle = static_cast<double>(r % h.time) *
+                                     std::pow(h.rotary_base, -2.0 * static_cast<double>(i) /
+                                                                 static_cast<double>(h.size));
                 const std::size_t first = head * h.size + (h.interleaved ? 2 * i : i);
                 const std::size_t second = first + (h.interleaved ? 1 : h.size / 2);
                 const double a = x(r, first), b = x(r, second);

@@ -20,7 +20,8 @@ using namespace nibble;
 
 namespace {
 
-constexpr Gpt2Config reference{.vocabulary = 65, .context = 64, .layers = 4, .heads = 4, .channels = 128};
+constexpr Gpt2Config reference{
+    .vocabulary = 65, .context = 64, .layers = 4, .heads = 4, .channels = 128};
 constexpr std::size_t batch_size = 8, length = 64;
 
 std::string data_file(const std::string& name) {
@@ -74,7 +75,8 @@ Validation validate(Host& on, const Net& net, const std::vector<std::int32_t>& t
     Validation v;
     for (std::size_t first = 0; first < windows; first += 64) {
         std::vector<std::size_t> offsets;
-        for (std::size_t w = first; w < windows && w < first + 64; ++w) offsets.push_back(w * length);
+        for (std::size_t w = first; w < windows && w < first + 64; ++w)
+            offsets.push_back(w * length);
         const TokenBatch batch(text, offsets);
         const auto logits = net.forward(on, batch.input);
         const auto found = softmax_cross_entropy(on, logits.view(), batch.target);
@@ -93,15 +95,18 @@ nlohmann::json read_json(const std::string& name) {
 
 Gpt2<float> starting_net() {
     Gpt2<float> net(reference);
-    const auto file = SafetensorsFile::open(data_file("chargpt-shakespeare/init-seed1337.safetensors"));
+    const auto file =
+        SafetensorsFile::open(data_file("chargpt-shakespeare/init-seed1337.safetensors"));
     for_each_parameter(
         [&](const std::string& name, auto& p) {
-            if (name.find("bias") != std::string::npos || name.find("ln_") != std::string::npos) return;
+            if (name.find("bias") != std::string::npos || name.find("ln_") != std::string::npos)
+                return;
             if constexpr (!is_tensor<std::remove_reference_t<decltype(p)>>) {
                 const auto bytes = file.bytes(file.at(name));
                 REQUIRE(bytes.size() == p.size() * sizeof(float));
                 for (std::size_t r = 0; r < p.rows(); ++r)
-                    std::memcpy(p.codes().view().row(r), bytes.data() + r * p.cols() * sizeof(float),
+                    std::memcpy(p.codes().view().row(r),
+                                bytes.data() + r * p.cols() * sizeof(float),
                                 p.cols() * sizeof(float));
             }
         },
@@ -140,7 +145,8 @@ TEST_CASE("FP32 follows the reference run of 2,000 steps at every recorded step"
     // One thread: the losses do not depend on it, and tests run side by side.
     Host on(1);
     auto net = starting_net();
-    BasicAdamW<Gpt2<float>> adam(net, {.beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f, .decay = 0.1f});
+    BasicAdamW<Gpt2<float>> adam(net,
+                                 {.beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f, .decay = 0.1f});
     Trainer trainer(on, net, adam, cross_entropy, {.clip_norm = 1.0f});
     const WarmupCosine schedule{.rate = 1e-3f, .warmup = 100, .steps = 2000, .final_share = 0.1f};
     Random random(1337 ^ 0xD1CE);

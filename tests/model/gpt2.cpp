@@ -60,7 +60,8 @@ TEST_CASE_TEMPLATE("GPT-2 learns a short text without a master copy, at every pr
 
 TEST_CASE("training is the same, bit for bit, for any number of threads") {
     std::vector<float> losses[3];
-    for (int t = 1; t <= 3; ++t) train<Grouped<Int4Value, 32>, Grouped<Int8Value, 128>>(t, 12, &losses[t - 1]);
+    for (int t = 1; t <= 3; ++t)
+        train<Grouped<Int4Value, 32>, Grouped<Int8Value, 128>>(t, 12, &losses[t - 1]);
     CHECK(losses[0] == losses[1]);
     CHECK(losses[0] == losses[2]);
 }
@@ -69,7 +70,8 @@ TEST_CASE("every precision starts from the same weights, up to rounding") {
     const Gpt2<float> exact(tiny, Seed{3});
     const Gpt2<PerRow<Int8Value>> small(tiny, Seed{3});
     CHECK(parameter_count(exact) == parameter_count(small));
-    CHECK(parameter_count(exact) == 11 * 32 + 16 * 32 + 2 * (4 * 32 + 4 * 32 * 32 + 4 * 32 + 8 * 32 * 32 + 5 * 32) + 2 * 32);
+    CHECK(parameter_count(exact) ==
+          11 * 32 + 16 * 32 + 2 * (4 * 32 + 4 * 32 * 32 + 4 * 32 + 8 * 32 * 32 + 5 * 32) + 2 * 32);
     double worst = 0;
     const auto& a = exact.h[1].attn.c_attn.weight;
     const auto& b = small.h[1].attn.c_attn.weight;
@@ -79,8 +81,8 @@ TEST_CASE("every precision starts from the same weights, up to rounding") {
     CHECK(worst < 0.08 / 127);
 }
 
-TEST_CASE_TEMPLATE("decoding a token at a time gives the logits of the whole forward pass", P, float,
-                   Grouped<Int4Value, 32>) {
+TEST_CASE_TEMPLATE("decoding a token at a time gives the logits of the whole forward pass", P,
+                   float, Grouped<Int4Value, 32>) {
     Host on;
     const Gpt2<P> net(tiny, Seed{5});
     const auto text = pattern(16);
@@ -121,7 +123,8 @@ TEST_CASE("generation is reproducible, longer than the context if asked, and sto
     CHECK(text({.tokens = 20, .temperature = 1.0f, .top_p = 1e-6f}) == text({.tokens = 20}));
     Session<Gpt2<float>> session(net);
     int calls = 0;
-    CHECK(generate(on, session, prompt, {.tokens = 40}, [&](std::int32_t) { return ++calls < 3; }) == 3);
+    CHECK(generate(on, session, prompt, {.tokens = 40},
+                   [&](std::int32_t) { return ++calls < 3; }) == 3);
     CHECK_THROWS_AS(generate(on, session, {}, {}, [](std::int32_t) { return true; }), Error);
 }
 
@@ -134,7 +137,8 @@ TEST_CASE("sampling follows the probabilities") {
     // Five standard deviations of a binomial count.
     const double share[] = {0.5, 0.3, 0.2};
     for (int i = 0; i < 3; ++i)
-        CHECK(std::fabs(counts[i] - share[i] * draws) < 5 * std::sqrt(draws * share[i] * (1 - share[i])));
+        CHECK(std::fabs(counts[i] - share[i] * draws) <
+              5 * std::sqrt(draws * share[i] * (1 - share[i])));
 }
 
 TEST_CASE("sampling from logits that are not all numbers") {
@@ -160,19 +164,22 @@ TEST_CASE("models of different depth are not visited in step") {
     const Gpt2<float> one(config);
     const auto visit = [](const std::string&, auto&, auto&) {};
     CHECK_THROWS_WITH_AS(for_each_parameter(visit, two, one),
-                         "nibble: layers \"h\": lists of different lengths are visited together", Error);
+                         "nibble: layers \"h\": lists of different lengths are visited together",
+                         Error);
 }
 
 TEST_CASE("GPT-2 refuses sequences that do not fit and ids that do not exist") {
     Host on;
     const Gpt2<float> net(tiny, Seed{5});
     const auto text = pattern(34);
-    CHECK_THROWS_WITH_AS(static_cast<void>(net.forward(on, Tokens{text, 17})),
-                         "nibble: Gpt2: 34 ids in sequences of 17, expected whole sequences of 1 to 16",
-                         Error);
+    CHECK_THROWS_WITH_AS(
+        static_cast<void>(net.forward(on, Tokens{text, 17})),
+        "nibble: Gpt2: 34 ids in sequences of 17, expected whole sequences of 1 to 16", Error);
     CHECK_THROWS_AS(static_cast<void>(net.forward(on, Tokens{text, 16})), Error);
     CHECK_THROWS_AS(static_cast<void>(net.forward(on, Tokens{{}, 16})), Error);
     const std::vector<std::int32_t> bad{1, 11};
     CHECK_THROWS_AS(static_cast<void>(net.forward(on, Tokens{bad, 2})), Error);
-    CHECK_THROWS_AS(Gpt2<float>({.vocabulary = 5, .context = 8, .layers = 1, .heads = 3, .channels = 32}), Error);
+    CHECK_THROWS_AS(
+        Gpt2<float>({.vocabulary = 5, .context = 8, .layers = 1, .heads = 3, .channels = 32}),
+        Error);
 }

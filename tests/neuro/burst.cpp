@@ -32,7 +32,9 @@ std::atomic<std::size_t> allocations{0};
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+    std::free(p);
+}
 
 namespace {
 
@@ -60,9 +62,10 @@ TEST_CASE_TEMPLATE("delivery adds the weights that the projection lists", V, flo
                    Int8Value, Int4Value, Fixed16<8>, double) {
     constexpr std::size_t sources = 500, targets = 3000;
     const LifArray<V> target(targets);
-    const Projection<V> p(sources, targets, RandomSynapses{.per_source = 40, .weight = -0.2,
-                                                           .spread = 0.9, .seed = 3},
-                          target.charge_per_unit());
+    const Projection<V> p(
+        sources, targets,
+        RandomSynapses{.per_source = 40, .weight = -0.2, .spread = 0.9, .seed = 3},
+        target.charge_per_unit());
     CHECK(p.synapses() == sources * 40);
     std::vector<std::uint32_t> spikes;
     for (std::uint32_t s = 0; s < sources; s += 3) spikes.push_back(s);
@@ -138,8 +141,8 @@ TEST_CASE("random rules") {
     });
     CHECK(a == b);
     CHECK_THROWS_AS((Projection<float>(4, 4, RandomSynapses{}, 1.0)), Error);
-    CHECK_THROWS_AS((Projection<float>(4, 4, RandomSynapses{.per_source = 1, .per_target = 1}, 1.0)),
-                    Error);
+    CHECK_THROWS_AS(
+        (Projection<float>(4, 4, RandomSynapses{.per_source = 1, .per_target = 1}, 1.0)), Error);
     const Synapse wrong[] = {{4, 0, 1.0}};
     CHECK_THROWS_AS((Projection<float>(4, 4, wrong, 1.0)), Error);
     CHECK(Projection<float>(0, 4, RandomSynapses{.per_target = 3}, 1.0).synapses() == 0);
@@ -161,10 +164,12 @@ TEST_CASE("the engine equals brute force, spike for spike") {
     // and the leak of a half rounds nowhere that matters.
     constexpr std::size_t n = 150, m = 90, steps = 400;
     const LifParameters p{.leak = 0.5, .threshold = 1.0, .reset = 0.0, .refractory = 2};
-    const auto forth = some_synapses(n, m, 2500, 0.25, 1), back = some_synapses(m, n, 2500, -0.25, 2),
+    const auto forth = some_synapses(n, m, 2500, 0.25, 1),
+               back = some_synapses(m, n, 2500, -0.25, 2),
                within = some_synapses(n, n, 3000, 0.125, 3);
     SpikingNetwork<double> net;
-    net.add({.neurons = n, .neuron = p, .drive = {.current = 0.5625, .rate = 0.25, .weight = 0.25}});
+    net.add(
+        {.neurons = n, .neuron = p, .drive = {.current = 0.5625, .rate = 0.25, .weight = 0.25}});
     net.add({.neurons = m, .neuron = p, .drive = {.rate = 1.0, .weight = 0.125, .seed = 5}});
     net.connect(0, 1, forth);
     net.connect(1, 0, back);
@@ -218,7 +223,8 @@ TEST_CASE_TEMPLATE("charges beyond every range wrap or are cut, and are refused 
                    Int8Value, Int4Value, Fixed16<8>) {
     const double most = 1e12, nan = std::nan("");
     SpikingNetwork<V> net;
-    net.add({.neurons = 70, .neuron = {.leak = 0.9},
+    net.add({.neurons = 70,
+             .neuron = {.leak = 0.9},
              .drive = {.current = most, .rate = 16.0, .weight = most}});
     for (int t = 0; t < 50; ++t) {
         for (int i = 0; i < 100; ++i) net.inject(0, 3, most);
@@ -240,7 +246,8 @@ TEST_CASE_TEMPLATE("threads do not change a spike", V, float, half, Int8Value, I
 TEST_CASE_TEMPLATE("synapses of weight zero change nothing", V, float, Int8Value, Int4Value) {
     const auto run = [](bool connected) {
         SpikingNetwork<V> net;
-        net.add({.neurons = 200, .neuron = {.leak = 0.9}, .drive = {.current = 0.12, .spread = 0.5}});
+        net.add(
+            {.neurons = 200, .neuron = {.leak = 0.9}, .drive = {.current = 0.12, .spread = 0.5}});
         net.add({.neurons = 0});
         if (connected) {
             net.connect(0, 0, RandomSynapses{.per_source = 30, .weight = 0.0});

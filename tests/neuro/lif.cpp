@@ -11,7 +11,7 @@
 
 using namespace nibble;
 
-#define NEURON_TYPES                                                                         \
+#define NEURON_TYPES                                                                           \
     float, half, bfloat16, fp8_e4m3, Nf4, Int8Value, Int4Value, Int2Value, Ternary, Fixed8<4>, \
         Fixed16<8>, Fixed16<12>
 
@@ -45,11 +45,9 @@ void fixed_equals_heap(const LifParameters& p, const StateScale& s) {
     for (std::size_t t = 0; t < 300; ++t) {
         for (std::size_t i = 0; i < N; ++i) current.set(i, some_current<V>(p, s, i, t));
         std::vector<std::size_t> a, b;
-        const std::size_t n =
-            fixed.step(current, [&](std::size_t i) { a.push_back(i); });
+        const std::size_t n = fixed.step(current, [&](std::size_t i) { a.push_back(i); });
         heap.step(current.span(), [&](std::size_t i) { b.push_back(i); });
-        wrong += a != b || n != a.size() ||
-                         !same_potentials<V>(fixed.potential(), heap.potential())
+        wrong += a != b || n != a.size() || !same_potentials<V>(fixed.potential(), heap.potential())
                      ? 1u
                      : 0u;
         spikes += n;
@@ -120,8 +118,9 @@ TEST_CASE_TEMPLATE("every type follows the reference within its resolution", V, 
                 n += plain[i].step(static_cast<double>(current[i])) ? 1.0 : 0.0;
         }
         // Fixed8<4> has sixteen codes below this threshold, a state of four bits seven.
-        const double tolerance = bits_v<V> >= 16 ? 0.01
-                                 : bits_v<V> == 4 || type_scale<V> != 0.0 ? 0.06 : 0.02;
+        const double tolerance = bits_v<V> >= 16                          ? 0.01
+                                 : bits_v<V> == 4 || type_scale<V> != 0.0 ? 0.06
+                                                                          : 0.02;
         CHECK(m == doctest::Approx(n).epsilon(tolerance));
     }
 }
@@ -178,8 +177,8 @@ TEST_CASE_TEMPLATE("permuted neurons fire permuted", V, float, half, Int8Value, 
     }
 }
 
-TEST_CASE_TEMPLATE("extreme input saturates and is counted", V, half, fp8_e4m3, Int8Value, Int4Value,
-                   Int2Value, Ternary, Fixed16<8>, Fixed8<4>) {
+TEST_CASE_TEMPLATE("extreme input saturates and is counted", V, half, fp8_e4m3, Int8Value,
+                   Int4Value, Int2Value, Ternary, Fixed16<8>, Fixed8<4>) {
     LifArray<V> neurons(70, {.leak = 0.9, .threshold = 1.0, .reset = 0.0});
     const std::vector<float> down(70, -1e9f), up(70, 1e9f), nan(70, std::nanf(""));
     CHECK(neurons.step(down) == 0);

@@ -82,7 +82,8 @@ TEST_CASE("AdamW in float follows a double-precision reference") {
     for (float x : numbers(net.weight)) w.push_back(double(x));
     for (std::size_t r = 0; r < rows; ++r) b.push_back(double(net.bias(0, r)));
     Random random(7);
-    const auto advance = [&](double& x, double& mean, double& square, double g, int t, double decay) {
+    const auto advance = [&](double& x, double& mean, double& square, double g, int t,
+                             double decay) {
         mean = 0.9f * mean + (1.0 - double(0.9f)) * g;
         square = 0.99f * square + (1.0 - double(0.99f)) * g * g;
         const double hat = mean / (1 - std::pow(double(0.9f), t));
@@ -103,7 +104,8 @@ TEST_CASE("AdamW in float follows a double-precision reference") {
         adam.step(on, net, gradient, 0.5f);
     }
     const auto got = numbers(net.weight);
-    for (std::size_t i = 0; i < got.size(); ++i) CHECK(double(got[i]) == doctest::Approx(w[i]).epsilon(2e-5));
+    for (std::size_t i = 0; i < got.size(); ++i)
+        CHECK(double(got[i]) == doctest::Approx(w[i]).epsilon(2e-5));
     for (std::size_t r = 0; r < rows; ++r)
         CHECK(double(net.bias(0, r)) == doctest::Approx(b[r]).epsilon(2e-5));
     CHECK(adam.steps() == 60);
@@ -150,8 +152,8 @@ TEST_CASE("nearest rounding without a master copy loses small updates: what the 
     CHECK(reached[0] > 3 * reached[1]);
 }
 
-TEST_CASE_TEMPLATE("a master copy takes the updates and the weights are its nearest quantization", M,
-                   float, bfloat16) {
+TEST_CASE_TEMPLATE("a master copy takes the updates and the weights are its nearest quantization",
+                   M, float, bfloat16) {
     Host on;
     using P = Grouped<Int4Value, 32>;
     const auto target = random_pair<float>(8, 128, 2);
@@ -170,8 +172,8 @@ TEST_CASE_TEMPLATE("a master copy takes the updates and the weights are its near
     CHECK(distance(net, target) < 2.0 / 14);
 }
 
-TEST_CASE_TEMPLATE("an update is the same for any number of threads", P, float, PerTensor<Int8Value>,
-                   Grouped<Int4Value, 32>) {
+TEST_CASE_TEMPLATE("an update is the same for any number of threads", P, float,
+                   PerTensor<Int8Value>, Grouped<Int4Value, 32>) {
     const auto target = random_pair<float>(67, 192, 2);
     std::vector<float> results[3];
     for (int threads = 1; threads <= 3; ++threads) {
@@ -212,9 +214,9 @@ TEST_CASE("an optimizer of another model is refused") {
     auto net = random_pair<float>(4, 64, 1);
     const auto gradient = zeros_like<Pair<float>>(net);
     BasicAdamW<Pair<float>> adam(random_pair<float>(3, 64, 1));
-    CHECK_THROWS_WITH_AS(adam.step(on, net, gradient),
-                         "nibble: update: an optimizer's state of [3, 64] for a parameter of [4, 64]",
-                         Error);
+    CHECK_THROWS_WITH_AS(
+        adam.step(on, net, gradient),
+        "nibble: update: an optimizer's state of [3, 64] for a parameter of [4, 64]", Error);
 }
 
 TEST_CASE_TEMPLATE("moments that round to nothing do not make a step explode", M, bfloat16, half,
@@ -226,7 +228,8 @@ TEST_CASE_TEMPLATE("moments that round to nothing do not make a step explode", M
     double largest = 0;
     for (int t = 0; t < 400; ++t) {
         for (std::size_t i = 0; i < 8 * 64; ++i)
-            gradient.weight.codes()(i / 64, i % 64) = t < 20 || (t % 50 == 0 && i % 3 == 0) ? 1e-6f : 0.0f;
+            gradient.weight.codes()(i / 64, i % 64) =
+                t < 20 || (t % 50 == 0 && i % 3 == 0) ? 1e-6f : 0.0f;
         const auto before = numbers(net.weight);
         adam.step(on, net, gradient);
         const auto after = numbers(net.weight);
@@ -236,8 +239,8 @@ TEST_CASE_TEMPLATE("moments that round to nothing do not make a step explode", M
     CHECK(largest < 4e-3);
 }
 
-TEST_CASE_TEMPLATE("a master copy starts from the weights, whatever its format", M, bfloat16, PerTensor<half>,
-                   PerRow<Int8Value>) {
+TEST_CASE_TEMPLATE("a master copy starts from the weights, whatever its format", M, bfloat16,
+                   PerTensor<half>, PerRow<Int8Value>) {
     Host on;
     auto net = random_pair<Grouped<Int4Value, 32>>(8, 64, 1);
     const auto before = numbers(net.weight);
@@ -254,7 +257,8 @@ TEST_CASE("SGD with momentum follows its formula") {
         auto net = random_pair<float>(3, 65, 1);
         std::vector<double> w, v(3 * 65);
         for (float x : numbers(net.weight)) w.push_back(double(x));
-        BasicSgd<Pair<float>> sgd(net, {.rate = 0.01f, .momentum = 0.9f, .decay = 0.01f, .nesterov = nesterov});
+        BasicSgd<Pair<float>> sgd(
+            net, {.rate = 0.01f, .momentum = 0.9f, .decay = 0.01f, .nesterov = nesterov});
         auto gradient = zeros_like<Pair<float>>(net);
         Random random(5);
         for (int t = 0; t < 40; ++t) {
@@ -292,7 +296,8 @@ TEST_CASE("the gradient's norm is the root of the sum of squares, and clipping b
     auto gradient = random_pair<float>(9, 70, 4);
     double sum = 0;
     for (float x : numbers(gradient.weight)) sum += double(x) * double(x);
-    for (std::size_t r = 0; r < 9; ++r) sum += double(gradient.bias(0, r)) * double(gradient.bias(0, r));
+    for (std::size_t r = 0; r < 9; ++r)
+        sum += double(gradient.bias(0, r)) * double(gradient.bias(0, r));
     CHECK(gradient_norm(on, gradient) == doctest::Approx(std::sqrt(sum)).epsilon(1e-12));
     CHECK(clip_factor(4.0, 1.0f) == 0.25f);
     CHECK(clip_factor(0.5, 1.0f) == 1.0f);

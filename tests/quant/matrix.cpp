@@ -37,7 +37,8 @@ TEST_CASE("a group that does not divide is refused by name") {
 
 namespace {
 
-template <class F> double bits_per_weight(std::size_t rows, std::size_t cols) {
+template <class F>
+double bits_per_weight(std::size_t rows, std::size_t cols) {
     const Matrix<F> m(rows, cols);
     CHECK(m.bytes() == m.codes().bytes() + m.scales().bytes() + m.offsets().bytes());
     return 8.0 * static_cast<double>(m.bytes()) / static_cast<double>(m.size());

@@ -10,9 +10,7 @@
 using namespace nibble;
 
 template <class S>
-concept settable = requires(S s) {
-    s.set(0, Int4Value{});
-};
+concept settable = requires(S s) { s.set(0, Int4Value{}); };
 
 TEST_CASE_TEMPLATE("neighbours: set changes one element and no other", V, float, double,
                    NIBBLE_TEST_SMALL_VALUES) {
@@ -20,8 +18,7 @@ TEST_CASE_TEMPLATE("neighbours: set changes one element and no other", V, float,
     constexpr std::uint32_t codes = 1u << (bits_v<V> < 8 ? bits_v<V> : 8);
     Random random(1);
     const auto any = [&]() -> V {
-        if constexpr (bits_v < V >> 16)
-            return static_cast<V>(random.uniform());
+        if constexpr (bits_v < V >> 16) return static_cast<V>(random.uniform());
         else
             return test::value_of_code<V>(static_cast<std::uint32_t>(random.bits()) %
                                           (1u << bits_v<V>));

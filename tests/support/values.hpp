@@ -15,35 +15,32 @@
 
 namespace test {
 
-template <class V> constexpr std::uint64_t bits_of(V v) {
-    if constexpr (nibble::bits_v<V> < 8)
-        return nibble::value_traits<V>::to_bits(v);
-    else if constexpr (sizeof(V) == 1)
-        return std::bit_cast<std::uint8_t>(v);
-    else if constexpr (sizeof(V) == 2)
-        return std::bit_cast<std::uint16_t>(v);
-    else if constexpr (sizeof(V) == 4)
-        return std::bit_cast<std::uint32_t>(v);
-    else
-        return std::bit_cast<std::uint64_t>(v);
+template <class V>
+constexpr std::uint64_t bits_of(V v) {
+    if constexpr (nibble::bits_v<V> < 8) return nibble::value_traits<V>::to_bits(v);
+    else if constexpr (sizeof(V) == 1) return std::bit_cast<std::uint8_t>(v);
+    else if constexpr (sizeof(V) == 2) return std::bit_cast<std::uint16_t>(v);
+    else if constexpr (sizeof(V) == 4) return std::bit_cast<std::uint32_t>(v);
+    else return std::bit_cast<std::uint64_t>(v);
 }
 
 /// The value of a code; V of at most 16 bits.
-template <class V> constexpr V value_of_code(std::uint32_t code) {
+template <class V>
+constexpr V value_of_code(std::uint32_t code) {
     if constexpr (nibble::bits_v<V> < 8)
         return nibble::value_traits<V>::from_bits(static_cast<std::uint8_t>(code));
-    else if constexpr (sizeof(V) == 1)
-        return std::bit_cast<V>(static_cast<std::uint8_t>(code));
-    else
-        return std::bit_cast<V>(static_cast<std::uint16_t>(code));
+    else if constexpr (sizeof(V) == 1) return std::bit_cast<V>(static_cast<std::uint8_t>(code));
+    else return std::bit_cast<V>(static_cast<std::uint16_t>(code));
 }
 
-template <class V> double number(V v) {
+template <class V>
+double number(V v) {
     return static_cast<double>(nibble::decode(v));
 }
 
 /// Codes that an encoder never makes: signalling NaNs and the fourth code of a ternary value.
-template <class V> bool canonical(V v) {
+template <class V>
+bool canonical(V v) {
     if constexpr (std::is_same_v<V, nibble::Ternary>) return v.code != -2;
     if constexpr (std::is_same_v<V, nibble::half>)
         return !std::isnan(number(v)) || (v.bits() & 0x200u) != 0;
@@ -54,14 +51,16 @@ template <class V> bool canonical(V v) {
     return true;
 }
 
-template <class V> struct Entry {
+template <class V>
+struct Entry {
     double x;
     V value;
     bool even() const { return (bits_of(value) & 1u) == 0; }
 };
 
 /// All finite canonical numbers of V in ascending order; of the two zeros, the positive one.
-template <class V> const std::vector<Entry<V>>& numbers() {
+template <class V>
+const std::vector<Entry<V>>& numbers() {
     static const std::vector<Entry<V>> sorted = [] {
         std::vector<Entry<V>> all;
         for (std::uint32_t c = 0; c < (1u << nibble::bits_v<V>); ++c) {
@@ -86,17 +85,20 @@ inline constexpr bool has_nan =
     has_infinity<V> || std::is_same_v<V, nibble::fp8_e4m3> || std::is_same_v<V, nibble::E8M0>;
 
 /// Half the distance between the last two numbers, at either end: where rounding leaves the range.
-template <class V> double slack_above() {
+template <class V>
+double slack_above() {
     const auto& n = numbers<V>();
     return (n[n.size() - 1].x - n[n.size() - 2].x) / 2;
 }
-template <class V> double slack_below() {
+template <class V>
+double slack_below() {
     const auto& n = numbers<V>();
     return (n[1].x - n[0].x) / 2;
 }
 
 /// The number that x must become. Infinity counts as one step above the highest number.
-template <class V> double nearest(double x) {
+template <class V>
+double nearest(double x) {
     constexpr double infinity = std::numeric_limits<double>::infinity();
     const auto& n = numbers<V>();
     if (std::isnan(x)) return has_nan<V> ? x : 0.0;
@@ -119,7 +121,8 @@ template <class V> double nearest(double x) {
 }
 
 /// Numbers of the compute type at x (rounded to it) and one step to either side.
-template <class V> std::vector<nibble::compute_t<V>> around(double x) {
+template <class V>
+std::vector<nibble::compute_t<V>> around(double x) {
     using C = nibble::compute_t<V>;
     if constexpr (std::is_floating_point_v<C>) {
         const C c = static_cast<C>(x), inf = std::numeric_limits<C>::infinity();

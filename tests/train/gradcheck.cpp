@@ -96,8 +96,8 @@ TEST_CASE("gradcheck says what is wrong, and where") {
 TEST_CASE("gradcheck passes over corners, but not when there is nothing else") {
     Host on(1);
     auto x = normal(Shape{20, 20});
-    x(3, 4) = x(7, 11) = 0.0f;   // at the corner
-    x(5, 6) = 1e-3f;             // near it
+    x(3, 4) = x(7, 11) = 0.0f;  // at the corner
+    x(5, 6) = 1e-3f;            // near it
     const auto away = gradcheck(on, Relu<>(), x, {.samples = 400});
     INFO(away.text());
     CHECK(away);

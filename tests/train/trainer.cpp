@@ -1,11 +1,11 @@
 // The trainer: accumulation, clipping, what is not finite, and layers that draw random numbers.
-#include <vector>
 #include <nibble/layer/dropout.hpp>
 #include <nibble/layer/linear.hpp>
 #include <nibble/layer/loss.hpp>
 #include <nibble/layer/sequential.hpp>
 #include <nibble/optim/sgd.hpp>
 #include <nibble/train/trainer.hpp>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -112,7 +112,8 @@ TEST_CASE("every step drops other elements, and a run repeats") {
     Host on;
     using Dropping = Sequential<Dropout<float>, Linear<float>>;
     const auto losses = [&] {
-        Dropping net(Dropout<float>({.rate = 0.5f, .seed = 1}), Linear<float>({.in = 6, .out = 3}, Seed{1}));
+        Dropping net(Dropout<float>({.rate = 0.5f, .seed = 1}),
+                     Linear<float>({.in = 6, .out = 3}, Seed{1}));
         BasicSgd<Dropping> sgd(net, {.rate = 0.0f});
         Trainer train(on, net, sgd, mean_square, {.accumulate = 2});
         const Pairs batch = pairs(4, 4);

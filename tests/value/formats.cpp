@@ -7,7 +7,7 @@
 #include <cstring>
 
 #if defined(__F16C__)
-#    include <immintrin.h>
+#include <immintrin.h>
 #endif
 
 using namespace nibble;
@@ -24,7 +24,8 @@ double ieee_number(std::uint32_t code, int exponent_bits, int mantissa_bits) {
     return sign * (e == 0 ? std::ldexp(unit, 1 - bias) : std::ldexp(1 + unit, e - bias));
 }
 
-template <class V> int decode_errors(int e, int m, bool ieee_specials, bool nan_only) {
+template <class V>
+int decode_errors(int e, int m, bool ieee_specials, bool nan_only) {
     int wrong = 0;
     for (std::uint32_t c = 0; c < (1u << (1 + e + m)); ++c) {
         const float got = decode(test::value_of_code<V>(c));

@@ -8,7 +8,8 @@ using namespace nibble;
 
 namespace {
 
-template <class V> int product_errors() {
+template <class V>
+int product_errors() {
     // What integer kernels rely on: the product of two decoded numbers is the product of the codes,
     // exact in float, and fits the accumulator many times over.
     int wrong = 0;
@@ -49,7 +50,8 @@ TEST_CASE("codes are plain two's complement") {
 
 namespace {
 
-template <int F> void check_saturating() {
+template <int F>
+void check_saturating() {
     using C = FixedCompute<F>;
     constexpr auto max = std::numeric_limits<std::int32_t>::max();
     constexpr auto min = std::numeric_limits<std::int32_t>::min();

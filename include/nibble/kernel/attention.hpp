@@ -18,13 +18,13 @@ namespace nibble::inline NIBBLE_ARCH {
 /// What attention works on.
 struct AttentionShape {
     std::size_t batch = 1;
-    std::size_t time = 0;       ///< rows of q, k and v for each sequence
-    std::size_t heads = 1;      ///< query heads
-    std::size_t kv_heads = 1;   ///< divides heads; fewer than heads: grouped-query
+    std::size_t time = 0;      ///< rows of q, k and v for each sequence
+    std::size_t heads = 1;     ///< query heads
+    std::size_t kv_heads = 1;  ///< divides heads; fewer than heads: grouped-query
     std::size_t head_size = 0;
-    std::size_t window = 0;     ///< a query sees this many latest keys, its own included; 0: all
-    bool causal = true;         ///< false: a query sees later keys too (and all of a window's reach back)
-    float scale = 0.0f;         ///< of scores; 0: 1 / sqrt(head_size)
+    std::size_t window = 0;  ///< a query sees this many latest keys, its own included; 0: all
+    bool causal = true;  ///< false: a query sees later keys too (and all of a window's reach back)
+    float scale = 0.0f;  ///< of scores; 0: 1 / sqrt(head_size)
 
     [[nodiscard]] std::size_t group() const noexcept { return heads / kv_heads; }
     [[nodiscard]] float factor() const noexcept {
@@ -35,7 +35,9 @@ struct AttentionShape {
         return window == 0 || t + 1 <= window ? 0 : t + 1 - window;
     }
     /// One past the last key that query t sees.
-    [[nodiscard]] std::size_t end_key(std::size_t t) const noexcept { return causal ? t + 1 : time; }
+    [[nodiscard]] std::size_t end_key(std::size_t t) const noexcept {
+        return causal ? t + 1 : time;
+    }
 };
 
 /// Fails unless q, k, v and out have the shapes that s asks for.
@@ -43,8 +45,8 @@ template <class E>
 void expect_attention(const char* where, const AttentionShape& s, View<const float> q,
                       View<const float> k, View<const float> v, View<E> out) {
     if (s.kv_heads == 0 || s.heads % s.kv_heads != 0)
-        fail(std::string(where) + ": " + std::to_string(s.heads) +
-             " heads are not a multiple of " + std::to_string(s.kv_heads) + " key heads");
+        fail(std::string(where) + ": " + std::to_string(s.heads) + " heads are not a multiple of " +
+             std::to_string(s.kv_heads) + " key heads");
     expect_shape(q, s.batch * s.time, s.heads * s.head_size, where, "q");
     expect_shape(k, s.batch * s.time, s.kv_heads * s.head_size, where, "k");
     expect_shape(v, s.batch * s.time, s.kv_heads * s.head_size, where, "v");
@@ -128,7 +130,7 @@ void attention(const BasicHost<A>& on, const AttentionShape& s, View<const float
     on.parallel_for(s.batch * s.kv_heads, 1, [&](std::size_t first, std::size_t end) {
         auto scratch = Tensor<float>::uninitialized(
             Shape{keys * (s.head_size + width) + query_tile * (keys + width) + 4 * lanes});
-        float* const k_across = scratch.data();              // [head_size, keys], scaled
+        float* const k_across = scratch.data();               // [head_size, keys], scaled
         float* const v_rows = k_across + s.head_size * keys;  // [time, width]
         float* const scores = v_rows + keys * width;          // [query_tile, keys]
         float* const sums = scores + query_tile * keys;       // [query_tile, width]

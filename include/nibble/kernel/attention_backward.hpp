@@ -20,16 +20,16 @@ template <class A>
 struct AttentionScratch {
     std::size_t keys, width, block;  ///< padded time; padded head size; queries at a time
     Tensor<float> storage;
-    float* k_across;  ///< [head_size, keys], scaled
-    float* v_across;  ///< [head_size, keys]
-    float* k_rows;    ///< [time, width], scaled
-    float* q_rows;    ///< [block, width]
-    float* dout_rows; ///< [block, width]
-    float* p;         ///< [block, keys]
-    float* ds;        ///< [block, keys]
-    float* dk;        ///< [keys, width]
-    float* dv;        ///< [keys, width]
-    float* out;       ///< [query_tile, width]
+    float* k_across;   ///< [head_size, keys], scaled
+    float* v_across;   ///< [head_size, keys]
+    float* k_rows;     ///< [time, width], scaled
+    float* q_rows;     ///< [block, width]
+    float* dout_rows;  ///< [block, width]
+    float* p;          ///< [block, keys]
+    float* ds;         ///< [block, keys]
+    float* dk;         ///< [keys, width]
+    float* dv;         ///< [keys, width]
+    float* out;        ///< [query_tile, width]
 
     explicit AttentionScratch(const AttentionShape& s)
         : keys(padded(s.time)), width(whole_lanes<A>(s.head_size)), block(query_tile) {
@@ -150,16 +150,14 @@ void attention_backward(const BasicHost<A>& on, const AttentionShape& s, View<co
                         tile_product<A, false>(n, count, s.head_size, {w.q_rows + at, w.width, 1},
                                                w.k_across + range.first, w.keys, p + range.first,
                                                w.keys);
-                        tile_product<A, false>(n, count, s.head_size,
-                                               {w.dout_rows + at, w.width, 1},
-                                               w.v_across + range.first, w.keys, ds + range.first,
-                                               w.keys);
+                        tile_product<A, false>(
+                            n, count, s.head_size, {w.dout_rows + at, w.width, 1},
+                            w.v_across + range.first, w.keys, ds + range.first, w.keys);
                         softmax_gradient_tile<A>(s, t, n, range, saved, p, ds, w.keys);
                         const std::size_t seen = s.end_key(t + n - 1);
-                        tile_product<A, false>(n, w.width, seen - range.first,
-                                               {ds + range.first, w.keys, 1},
-                                               w.k_rows + range.first * w.width, w.width, w.out,
-                                               w.width);
+                        tile_product<A, false>(
+                            n, w.width, seen - range.first, {ds + range.first, w.keys, 1},
+                            w.k_rows + range.first * w.width, w.width, w.out, w.width);
                         for (std::size_t m = 0; m < n; ++m)
                             write(w.out + m * w.width, dq, row + t + m, column, s.head_size, 1.0f);
                     }

@@ -18,7 +18,7 @@ struct DecodeShape {
     std::size_t heads = 1;
     std::size_t kv_heads = 1;  ///< divides heads
     std::size_t head_size = 0;
-    float scale = 0.0f;        ///< of scores; 0: 1 / sqrt(head_size)
+    float scale = 0.0f;  ///< of scores; 0: 1 / sqrt(head_size)
 
     [[nodiscard]] std::size_t group() const noexcept { return heads / kv_heads; }
 };

@@ -51,7 +51,8 @@ template <class A>
 [[nodiscard]] NIBBLE_INLINE Batch<std::uint32_t, A> dither_lanes(const Dither& dither,
                                                                  std::uint64_t index) noexcept {
     using B = Batch<std::uint32_t, A>;
-    const auto low = static_cast<std::uint32_t>(index), high = static_cast<std::uint32_t>(index >> 32);
+    const auto low = static_cast<std::uint32_t>(index),
+               high = static_cast<std::uint32_t>(index >> 32);
     const B lane = B::iota(low);
     B x = lane * B(Dither::multiplier(0)) + B(dither.first());
     // Lanes that wrapped around 2^32 have one more in the upper half.
@@ -139,8 +140,7 @@ template <class V, class A, class Rounding>
         const U whole = bit_cast_to<std::uint32_t>(mantissa);
         kept = x86::shift_right<A>(whole, shift);
         // One of the two counts is negative, that is huge, and gives zero.
-        rest = x86::shift_left<A>(whole, U(32) - shift) |
-               x86::shift_right<A>(whole, shift - U(32));
+        rest = x86::shift_left<A>(whole, U(32) - shift) | x86::shift_right<A>(whole, shift - U(32));
         code = ((max(exponent, I(V::min_exponent)) - I(V::min_exponent)) << M) +
                bit_cast_to<std::int32_t>(kept);
     }
@@ -233,7 +233,7 @@ NIBBLE_INLINE void encode_lanes(unit_t<V>* row, std::size_t i, Batch<float, A> x
         } else if constexpr (is_integer_value<V>) {
             const auto codes = integer_lanes<A>(x, value_traits<V>::lowest().code,
                                                 value_traits<V>::highest().code, rounding, index);
-            constexpr std::uint32_t mask = (1u << bits_v<V>) - 1u;
+            constexpr std::uint32_t mask = (1u << bits_v<V>)-1u;
             x86::store_codes<bits_v<V>, A>(
                 p, bit_cast_to<std::uint32_t>(codes) & Batch<std::uint32_t, A>(mask));
         } else {

@@ -39,8 +39,7 @@ NIBBLE_INLINE Batch<std::uint32_t, A> load_u16(const void* p) noexcept {
     using Register = typename Batch<std::uint32_t, A>::Register;
     if constexpr (is_avx512<A>)
         return Register(_mm512_cvtepu16_epi32(_mm256_loadu_si256(static_cast<const __m256i*>(p))));
-    else
-        return Register(_mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+    else return Register(_mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
 }
 
 /// 8-bit codes, zero-extended.
@@ -49,8 +48,7 @@ NIBBLE_INLINE Batch<std::uint32_t, A> load_u8(const void* p) noexcept {
     using Register = typename Batch<std::uint32_t, A>::Register;
     if constexpr (is_avx512<A>)
         return Register(_mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
-    else
-        return Register(_mm256_cvtepu8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))));
+    else return Register(_mm256_cvtepu8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))));
 }
 
 /// 8-bit codes, sign-extended.
@@ -59,8 +57,7 @@ NIBBLE_INLINE Batch<std::int32_t, A> load_i8(const void* p) noexcept {
     using Register = typename Batch<std::int32_t, A>::Register;
     if constexpr (is_avx512<A>)
         return Register(_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
-    else
-        return Register(_mm256_cvtepi8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))));
+    else return Register(_mm256_cvtepi8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))));
 }
 
 /// Codes of 4 or 2 bits in the upper bits of their lanes, with the next codes below them.
@@ -76,8 +73,7 @@ NIBBLE_INLINE Batch<std::uint32_t, A> load_fields(const void* p) noexcept {
             words = _mm512_permutexvar_epi32(
                 _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1),
                 _mm512_castsi128_si512(_mm_loadl_epi64(static_cast<const __m128i*>(p))));
-        else
-            words = _mm512_set1_epi32(load_word<std::int32_t>(p));
+        else words = _mm512_set1_epi32(load_word<std::int32_t>(p));
         alignas(64) static constexpr std::uint32_t shift[16] = {
             top,
             top - Bits,
@@ -101,15 +97,14 @@ NIBBLE_INLINE Batch<std::uint32_t, A> load_fields(const void* p) noexcept {
         std::int32_t word;
         if constexpr (Bits == 4) word = load_word<std::int32_t>(p);
         else word = load_word<std::uint16_t>(p);
-        alignas(32) static constexpr std::uint32_t shift[8] = {
-            top,
-            top - Bits,
-            top - 2 * Bits,
-            top - 3 * Bits,
-            top - 4 * Bits,
-            top - 5 * Bits,
-            top - 6 * Bits,
-            top - 7 * Bits};
+        alignas(32) static constexpr std::uint32_t shift[8] = {top,
+                                                               top - Bits,
+                                                               top - 2 * Bits,
+                                                               top - 3 * Bits,
+                                                               top - 4 * Bits,
+                                                               top - 5 * Bits,
+                                                               top - 6 * Bits,
+                                                               top - 7 * Bits};
         return Register(_mm256_sllv_epi32(_mm256_set1_epi32(word), B::load(shift).v));
     }
 }
@@ -150,8 +145,7 @@ NIBBLE_INLINE Batch<float, A> load_half(const void* p) noexcept {
     using Register = typename Batch<float, A>::Register;
     if constexpr (is_avx512<A>)
         return Register(_mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p))));
-    else
-        return Register(_mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+    else return Register(_mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p))));
 }
 template <class A>
 NIBBLE_INLINE float half_to_float(std::uint16_t bits) noexcept {
@@ -162,8 +156,7 @@ NIBBLE_INLINE void store_half(void* p, Batch<float, A> x) noexcept {
     constexpr int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
     if constexpr (is_avx512<A>)
         _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(x.v, nearest));
-    else
-        _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(x.v, nearest));
+    else _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(x.v, nearest));
 }
 
 /// fp8: both formats are binary16 with fewer bits, so they become that and widen in hardware.
@@ -191,12 +184,11 @@ NIBBLE_INLINE Batch<float, A> load_e4m3(const void* p) noexcept {
         const __m256i magnitude = _mm256_and_si256(w, _mm256_set1_epi16(0x3F80));
         const __m256i nan = _mm256_cmpeq_epi16(magnitude, _mm256_set1_epi16(0x3F80));
         const __m256i cut = _mm256_andnot_si256(_mm256_set1_epi16(0x4000), w);
-        const __m256i h =
-            _mm256_xor_si256(cut, _mm256_and_si256(nan, _mm256_set1_epi16(0x4180)));
+        const __m256i h = _mm256_xor_si256(cut, _mm256_and_si256(nan, _mm256_set1_epi16(0x4180)));
         return Register(_mm512_mul_ps(_mm512_cvtph_ps(h), _mm512_set1_ps(256.0f)));
     } else {
-        const __m128i w = _mm_slli_epi16(
-            _mm_cvtepi8_epi16(_mm_loadl_epi64(static_cast<const __m128i*>(p))), 7);
+        const __m128i w =
+            _mm_slli_epi16(_mm_cvtepi8_epi16(_mm_loadl_epi64(static_cast<const __m128i*>(p))), 7);
         const __m128i magnitude = _mm_and_si128(w, _mm_set1_epi16(0x3F80));
         const __m128i nan = _mm_cmpeq_epi16(magnitude, _mm_set1_epi16(0x3F80));
         const __m128i cut = _mm_andnot_si128(_mm_set1_epi16(0x4000), w);
@@ -228,8 +220,7 @@ NIBBLE_INLINE void store_codes(void* p, Batch<std::uint32_t, A> codes) noexcept 
             bytes = _mm_packus_epi16(words, words);
         }
         // Neighbours are joined by multiply-add: low + high * 2^Bits.
-        if constexpr (Bits < 8)
-            bytes = _mm_maddubs_epi16(bytes, _mm_set1_epi16(1 + (256 << Bits)));
+        if constexpr (Bits < 8) bytes = _mm_maddubs_epi16(bytes, _mm_set1_epi16(1 + (256 << Bits)));
         if constexpr (Bits == 2) {
             bytes = _mm_madd_epi16(bytes, _mm_set1_epi32(1 + (65536 << 4)));
             bytes = _mm_packus_epi32(bytes, bytes);

@@ -95,42 +95,44 @@ template <class A>
 void gather_patches(const Conv2dShape& s, View<const float> x, std::size_t b, std::size_t oy0,
                     std::size_t rows, float* patches, std::size_t row) noexcept {
     const std::size_t out_width = s.out_width();
-    for_each_tap(s, oy0, rows, [&](std::size_t tap, std::size_t c, std::size_t iy, std::size_t kx,
-                                   std::size_t r) {
-        float* const to = patches + tap * row + r * out_width;
-        if (iy == s.height) {
-            std::fill(to, to + out_width, 0.0f);
-        } else {
-            const ColumnRange in = columns_inside(s, kx);
-            const float* const from = x.row(b * s.in_channels + c) + iy * s.width;
-            const std::size_t shift = kx - s.padding;  // wraps around below zero; sums do not
-            std::fill(to, to + in.first, 0.0f);
-            if (s.stride == 1 && in.first < in.end) {
-                const float* const run = from + (in.first + shift);
-                std::copy(run, run + (in.end - in.first), to + in.first);
+    for_each_tap(
+        s, oy0, rows,
+        [&](std::size_t tap, std::size_t c, std::size_t iy, std::size_t kx, std::size_t r) {
+            float* const to = patches + tap * row + r * out_width;
+            if (iy == s.height) {
+                std::fill(to, to + out_width, 0.0f);
             } else {
-                for (std::size_t i = in.first; i < in.end; ++i)
-                    to[i] = from[i * s.stride + shift];
+                const ColumnRange in = columns_inside(s, kx);
+                const float* const from = x.row(b * s.in_channels + c) + iy * s.width;
+                const std::size_t shift = kx - s.padding;  // wraps around below zero; sums do not
+                std::fill(to, to + in.first, 0.0f);
+                if (s.stride == 1 && in.first < in.end) {
+                    const float* const run = from + (in.first + shift);
+                    std::copy(run, run + (in.end - in.first), to + in.first);
+                } else {
+                    for (std::size_t i = in.first; i < in.end; ++i)
+                        to[i] = from[i * s.stride + shift];
+                }
+                std::fill(to + in.end, to + out_width, 0.0f);
             }
-            std::fill(to + in.end, to + out_width, 0.0f);
-        }
-        if (r + 1 == rows) std::fill(to + out_width, patches + tap * row + row, 0.0f);
-    });
+            if (r + 1 == rows) std::fill(to + out_width, patches + tap * row + row, 0.0f);
+        });
 }
 
 /// The reverse: adds patches[tap, pixel] to the pixels of dx that they came from.
 template <class A>
 void scatter_patches(const Conv2dShape& s, const float* patches, std::size_t row, std::size_t b,
                      std::size_t oy0, std::size_t rows, View<float> dx) noexcept {
-    for_each_tap(s, oy0, rows, [&](std::size_t tap, std::size_t c, std::size_t iy, std::size_t kx,
-                                   std::size_t r) {
-        if (iy == s.height) return;
-        const ColumnRange in = columns_inside(s, kx);
-        const float* const from = patches + tap * row + r * s.out_width();
-        float* const to = dx.row(b * s.in_channels + c) + iy * s.width;
-        const std::size_t shift = kx - s.padding;  // wraps around below zero; sums do not
-        for (std::size_t i = in.first; i < in.end; ++i) to[i * s.stride + shift] += from[i];
-    });
+    for_each_tap(
+        s, oy0, rows,
+        [&](std::size_t tap, std::size_t c, std::size_t iy, std::size_t kx, std::size_t r) {
+            if (iy == s.height) return;
+            const ColumnRange in = columns_inside(s, kx);
+            const float* const from = patches + tap * row + r * s.out_width();
+            float* const to = dx.row(b * s.in_channels + c) + iy * s.width;
+            const std::size_t shift = kx - s.padding;  // wraps around below zero; sums do not
+            for (std::size_t i = in.first; i < in.end; ++i) to[i * s.stride + shift] += from[i];
+        });
 }
 
 /// The weights as floats.
@@ -178,8 +180,8 @@ void conv2d(const BasicHost<A>& on, const Conv2dShape& s, const Matrix<F>& w,
 /// Sets dx (unless empty) and adds to dweight and dbias (unless empty) from dy.
 template <class A, Format F>
 void conv2d_backward(const BasicHost<A>& on, const Conv2dShape& s, const Matrix<F>& w,
-                     View<const float> x, View<const float> dy, View<float> dx,
-                     View<float> dweight, View<float> dbias) {
+                     View<const float> x, View<const float> dy, View<float> dx, View<float> dweight,
+                     View<float> dbias) {
     using B = Batch<float, A>;
     const char* const name = "conv2d_backward";
     expect_conv2d(name, s, x, dy, w.rows(), w.cols());
@@ -199,9 +201,10 @@ void conv2d_backward(const BasicHost<A>& on, const Conv2dShape& s, const Matrix<
         auto share = Tensor<float>::uninitialized(Shape{s.out_channels, taps});
         const BasicHost<A> here(1);
         for (std::size_t block = first; block < end; ++block) {
-            const View<float> part = parts.view().row_block(block * (s.out_channels + 1),
-                                                            s.out_channels + 1);
-            for (std::size_t b = s.batch * block / blocks; b < s.batch * (block + 1) / blocks; ++b) {
+            const View<float> part =
+                parts.view().row_block(block * (s.out_channels + 1), s.out_channels + 1);
+            for (std::size_t b = s.batch * block / blocks; b < s.batch * (block + 1) / blocks;
+                 ++b) {
                 for (std::size_t c = 0; !dx.empty() && c < s.in_channels; ++c) {
                     float* const p = dx.row(b * s.in_channels + c);
                     std::fill(p, p + dx.cols, 0.0f);
@@ -210,8 +213,7 @@ void conv2d_backward(const BasicHost<A>& on, const Conv2dShape& s, const Matrix<
                 for (std::size_t oy = 0; oy < out_height; oy += step) {
                     const std::size_t rows = std::min(step, out_height - oy), n = rows * out_width;
                     for (std::size_t c = 0; c < s.out_channels; ++c) {
-                        const float* const from =
-                            dy.row(b * s.out_channels + c) + oy * out_width;
+                        const float* const from = dy.row(b * s.out_channels + c) + oy * out_width;
                         float* const to = slopes.data() + c * row;
                         B sum(0.0f);
                         for (std::size_t i = 0; i < n; i += B::lanes) {
@@ -229,8 +231,8 @@ void conv2d_backward(const BasicHost<A>& on, const Conv2dShape& s, const Matrix<
                     }
                     if (!dx.empty()) {
                         tile_product<A, false>(taps, n, s.out_channels,
-                                               {weights.data(), 1, weights.stride()},
-                                               slopes.data(), row, patches.data(), row);
+                                               {weights.data(), 1, weights.stride()}, slopes.data(),
+                                               row, patches.data(), row);
                         scatter_patches<A>(s, patches.data(), row, b, oy, rows, dx);
                     }
                 }

@@ -38,9 +38,8 @@ template <bool Narrow, class A>
             return typename B::Register(
                 _mm512_add_epi32(sum.v, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1))));
         } else {
-            const __m512i even = _mm512_madd_epi16(
-                _mm512_and_si512(w.v, _mm512_set1_epi16(255)),
-                _mm512_srai_epi16(_mm512_slli_epi16(x.v, 8), 8));
+            const __m512i even = _mm512_madd_epi16(_mm512_and_si512(w.v, _mm512_set1_epi16(255)),
+                                                   _mm512_srai_epi16(_mm512_slli_epi16(x.v, 8), 8));
             const __m512i odd =
                 _mm512_madd_epi16(_mm512_srli_epi16(w.v, 8), _mm512_srai_epi16(x.v, 8));
             return typename B::Register(_mm512_add_epi32(sum.v, _mm512_add_epi32(even, odd)));
@@ -51,9 +50,8 @@ template <bool Narrow, class A>
             return typename B::Register(
                 _mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
         } else {
-            const __m256i even = _mm256_madd_epi16(
-                _mm256_and_si256(w.v, _mm256_set1_epi16(255)),
-                _mm256_srai_epi16(_mm256_slli_epi16(x.v, 8), 8));
+            const __m256i even = _mm256_madd_epi16(_mm256_and_si256(w.v, _mm256_set1_epi16(255)),
+                                                   _mm256_srai_epi16(_mm256_slli_epi16(x.v, 8), 8));
             const __m256i odd =
                 _mm256_madd_epi16(_mm256_srli_epi16(w.v, 8), _mm256_srai_epi16(x.v, 8));
             return typename B::Register(_mm256_add_epi32(sum.v, _mm256_add_epi32(even, odd)));

@@ -35,8 +35,9 @@ public:
     template <class F>
     void parallel_for(std::size_t n, std::size_t grain, F&& f) const {
         const std::size_t blocks = (n + grain - 1) / grain;
-        [[maybe_unused]] const std::size_t parts =
-            blocks < static_cast<std::size_t>(threads_) ? blocks : static_cast<std::size_t>(threads_);
+        [[maybe_unused]] const std::size_t parts = blocks < static_cast<std::size_t>(threads_)
+                                                       ? blocks
+                                                       : static_cast<std::size_t>(threads_);
 #if defined(_OPENMP)
         if (parts > 1 && !omp_in_parallel()) {
 #pragma omp parallel for num_threads(static_cast<int>(parts)) schedule(static, 1)

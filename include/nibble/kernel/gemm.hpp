@@ -154,7 +154,8 @@ void gemm_tile(LeftTile left, const float* panel, std::size_t n, View<float> c, 
             float* out = c.data + i * c.stride;
             unroll<Registers>([&](auto j) {
                 if (j * lanes < c.cols) {
-                    const std::size_t count = c.cols - j * lanes < lanes ? c.cols - j * lanes : lanes;
+                    const std::size_t count =
+                        c.cols - j * lanes < lanes ? c.cols - j * lanes : lanes;
                     const B s = sum[i * Registers + j];
                     (add ? B::load_first(out + j * lanes, count) + s : s)
                         .store_first(out + j * lanes, count);
@@ -172,8 +173,7 @@ void gemm_tiles(std::size_t rows, LeftTile left, const float* panel, std::size_t
     const auto with = [&]<std::size_t Rows>(std::integral_constant<std::size_t, Rows>) {
         if (G::registers > 1 && c.cols <= G::lanes)
             gemm_tile<A, Rows, 1, Packed>(left, panel, n, c, add);
-        else
-            gemm_tile<A, Rows, G::registers, Packed>(left, panel, n, c, add);
+        else gemm_tile<A, Rows, G::registers, Packed>(left, panel, n, c, add);
         left.data += Packed ? Rows : Rows * left.step;
         c.data += Rows * c.stride;
         rows -= Rows;
@@ -233,8 +233,8 @@ void gemm_range(View<const float> left, const Right& right, View<float> c, std::
                     gemm_tiles<A, true>(rows, {packed + (i - i0) * block, 0}, panel, n, out,
                                         add || k != 0);
                 else
-                    gemm_tiles<A, false>(rows, {left.data + i * left.stride + k, left.stride}, panel,
-                                         n, out, add || k != 0);
+                    gemm_tiles<A, false>(rows, {left.data + i * left.stride + k, left.stride},
+                                         panel, n, out, add || k != 0);
             }
         }
     }

@@ -10,12 +10,24 @@ namespace nibble::inline NIBBLE_ARCH {
 
 /// Instruction sets: tags that a unit's compiler flags choose between.
 namespace isa {
-struct Scalar { static constexpr const char* name = "scalar"; };
-struct Sse2 { static constexpr const char* name = "sse2"; };
-struct Avx2 { static constexpr const char* name = "avx2"; };
-struct Avx512 { static constexpr const char* name = "avx512"; };
-struct Avx512Vnni { static constexpr const char* name = "avx512-vnni"; };
-struct Neon { static constexpr const char* name = "neon"; };
+struct Scalar {
+    static constexpr const char* name = "scalar";
+};
+struct Sse2 {
+    static constexpr const char* name = "sse2";
+};
+struct Avx2 {
+    static constexpr const char* name = "avx2";
+};
+struct Avx512 {
+    static constexpr const char* name = "avx512";
+};
+struct Avx512Vnni {
+    static constexpr const char* name = "avx512-vnni";
+};
+struct Neon {
+    static constexpr const char* name = "neon";
+};
 }  // namespace isa
 
 #if !NIBBLE_SIMD

@@ -12,7 +12,8 @@ namespace nibble::inline NIBBLE_ARCH {
 struct CrossEntropyResult {
     double loss = 0.0;        ///< mean over the rows that count, in nats; 0 when none does
     std::size_t counted = 0;  ///< rows whose target is not negative
-    std::size_t correct = 0;  ///< of those, rows whose largest logit (the first of equals) is the target
+    std::size_t correct =
+        0;  ///< of those, rows whose largest logit (the first of equals) is the target
 };
 
 /// loss = mean over rows of log(sum of e^logits) - logits[target]. Rows with a negative target do not
@@ -20,8 +21,8 @@ struct CrossEntropyResult {
 /// scaling); it may be the logits themselves. Row losses are added in double, in row order.
 template <class A>
 CrossEntropyResult softmax_cross_entropy(const BasicHost<A>& on, View<const float> logits,
-                           std::span<const std::int32_t> targets, View<float> dlogits = {},
-                           float scale = 1.0f) {
+                                         std::span<const std::int32_t> targets,
+                                         View<float> dlogits = {}, float scale = 1.0f) {
     using B = Batch<float, A>;
     constexpr std::size_t lanes = B::lanes;
     const std::size_t n = logits.cols;
@@ -37,8 +38,7 @@ CrossEntropyResult softmax_cross_entropy(const BasicHost<A>& on, View<const floa
                  std::to_string(targets[r]) + ", but there are " + std::to_string(n) + " classes");
     }
     if (logits.empty()) return result;
-    const float share =
-        result.counted == 0 ? 0.0f : scale / static_cast<float>(result.counted);
+    const float share = result.counted == 0 ? 0.0f : scale / static_cast<float>(result.counted);
     // First the rows' losses, then 1 when its largest logit is the target's.
     auto rows = Tensor<float>::uninitialized(Shape{2, logits.rows});
     on.parallel_for(logits.rows, 4096 / (n + 1) + 1, [&](std::size_t first, std::size_t end) {
@@ -84,7 +84,7 @@ CrossEntropyResult softmax_cross_entropy(const BasicHost<A>& on, View<const floa
 /// `scale`; it may be y itself.
 template <class A>
 double mean_square_error(const BasicHost<A>& on, View<const float> y, View<const float> target,
-                   View<float> dy = {}, float scale = 1.0f) {
+                         View<float> dy = {}, float scale = 1.0f) {
     expect_shape(target, y.rows, y.cols, "mean_square_error", "the target");
     if (dy.data != nullptr) expect_shape(dy, y.rows, y.cols, "mean_square_error", "the gradient");
     if (y.empty()) return 0.0;
@@ -98,7 +98,8 @@ double mean_square_error(const BasicHost<A>& on, View<const float> y, View<const
         y, target);
     if (dy.data != nullptr) {
         const float by = static_cast<float>(2.0 * static_cast<double>(scale) / n);
-        transform(on, [by](auto a, auto b) { return (a - b) * decltype(a)(by); }, dy, y, target);
+        transform(
+            on, [by](auto a, auto b) { return (a - b) * decltype(a)(by); }, dy, y, target);
     }
     return total / n;
 }

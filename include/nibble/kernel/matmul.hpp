@@ -67,7 +67,8 @@ struct CodedSource {
         }
     }
     /// Elements k .. k + lanes of row r; what lies beyond the row is of no use but finite.
-    [[nodiscard]] NIBBLE_INLINE B load(std::size_t r, std::size_t k, const Factor& f) const noexcept {
+    [[nodiscard]] NIBBLE_INLINE B load(std::size_t r, std::size_t k,
+                                       const Factor& f) const noexcept {
         const B x = decode_lanes<V, A>(codes + r * row_units, k);
         if constexpr (!Traits::scaled) return x;
         else if constexpr (Traits::has_offset) return fma(x, f.scale, f.offset);

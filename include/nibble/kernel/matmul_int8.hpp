@@ -166,8 +166,8 @@ void pack_int8_tile(const Tensor<V>& codes, std::size_t n, float* words) {
                 [&](auto i) { r[i] = bit_cast_to<float>(load_biased<V, A>(from + i * units, k)); });
         else
             for (std::size_t i = 0; i < lanes; ++i)
-                r[i] = i < rows ? bit_cast_to<float>(load_biased<V, A>(from + i * units, k))
-                                : B(0.0f);
+                r[i] =
+                    i < rows ? bit_cast_to<float>(load_biased<V, A>(from + i * units, k)) : B(0.0f);
         transpose<A>(r);
         unroll<lanes>([&](auto i) { r[i].store(words + (k / 4 + i) * lanes); });
     }

@@ -35,8 +35,7 @@ template <bool Centered, class A>
             s2 = s2 + B::load(x + i + 2 * lanes);
             s3 = s3 + B::load(x + i + 3 * lanes);
         }
-        for (std::size_t i = by_four; i < n; i += lanes)
-            s0 = s0 + load_part<A>(x + i, n - i, wide);
+        for (std::size_t i = by_four; i < n; i += lanes) s0 = s0 + load_part<A>(x + i, n - i, wide);
         mean = reduce_add((s0 + s1) + (s2 + s3)) * share;
     }
     const B m(mean);
@@ -87,8 +86,7 @@ void norm_forward(const BasicHost<A>& on, const char* name, View<const float> x,
                 for (; i < full; i += B::lanes)
                     fma(hat(B::load(p + i)), B::load(g + i), B::load(b + i)).store(q + i);
             else if (g != nullptr)
-                for (; i < full; i += B::lanes)
-                    (hat(B::load(p + i)) * B::load(g + i)).store(q + i);
+                for (; i < full; i += B::lanes) (hat(B::load(p + i)) * B::load(g + i)).store(q + i);
             for (; i < n; i += B::lanes) {
                 B v = hat(load_part<A>(p + i, n - i, x.wide()));
                 if (g != nullptr) v = v * load_part<A>(g + i, n - i, gain.wide());

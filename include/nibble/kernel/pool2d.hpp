@@ -14,9 +14,9 @@ struct Pool2dShape {
     std::size_t planes = 1;  ///< batch * channels
     std::size_t height = 0;
     std::size_t width = 0;
-    std::size_t size = 2;    ///< windows are size x size
+    std::size_t size = 2;  ///< windows are size x size
     std::size_t stride = 2;
-    std::size_t padding = 0; ///< less than size; what lies outside the plane does not count
+    std::size_t padding = 0;  ///< less than size; what lies outside the plane does not count
 
     [[nodiscard]] std::size_t out_height() const noexcept {
         return (height + 2 * padding - size) / stride + 1;

@@ -12,7 +12,6 @@
 #include <nibble/kernel/rows.hpp>
 #include <nibble/store/buffer.hpp>
 
-
 namespace nibble::inline NIBBLE_ARCH {
 
 /// Rows a thread takes at once: enough that starting it is worth while.

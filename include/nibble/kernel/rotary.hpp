@@ -19,7 +19,7 @@ namespace nibble::inline NIBBLE_ARCH {
 struct RotaryShape {
     std::size_t heads = 1;
     std::size_t head_size = 0;
-    std::size_t size = 0;      ///< the first `size` numbers of each head turn, an even count; 0: all
+    std::size_t size = 0;  ///< the first `size` numbers of each head turn, an even count; 0: all
     double base = 10000.0;
     bool interleaved = false;
 
@@ -29,7 +29,8 @@ struct RotaryShape {
 /// cos and sin for positions 0, 1, ...: computed once, in double, and used by every layer.
 struct RotaryTable {
     Tensor<float> cosines;  ///< [positions, turning]: one factor for each number of a head
-    Tensor<float> sines;    ///< the factor of the number's partner: -sin for a pair's first, then +sin
+    Tensor<float>
+        sines;  ///< the factor of the number's partner: -sin for a pair's first, then +sin
 };
 
 /// One row of the table.

@@ -83,7 +83,8 @@ struct Shorts {
                 _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtepi16_epi8(v));
             } else {
                 const __m256i low = _mm256_and_si256(v, _mm256_set1_epi16(0xFF));
-                const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi16(low, low), 0x08);
+                const __m256i packed =
+                    _mm256_permute4x64_epi64(_mm256_packus_epi16(low, low), 0x08);
                 _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
             }
         } else if constexpr (wide) {
@@ -94,8 +95,8 @@ struct Shorts {
         } else {
             const __m256i low = _mm256_and_si256(v, _mm256_set1_epi16(0xF));
             const __m256i pairs = _mm256_madd_epi16(low, _mm256_set1_epi32(1 | 16 << 16));
-            const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(pairs),
-                                                   _mm256_extracti128_si256(pairs, 1));
+            const __m128i words =
+                _mm_packus_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
             _mm_storel_epi64(static_cast<__m128i*>(p), _mm_packus_epi16(words, words));
         }
     }
@@ -142,10 +143,8 @@ struct Shorts {
             if constexpr (wide) {
                 return a.m;
             } else {
-                const __m256i bytes =
-                    _mm256_permute4x64_epi64(_mm256_packs_epi16(a.m, a.m), 0x08);
-                return static_cast<std::uint32_t>(
-                    _mm_movemask_epi8(_mm256_castsi256_si128(bytes)));
+                const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(a.m, a.m), 0x08);
+                return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm256_castsi256_si128(bytes)));
             }
         }
     };
@@ -169,8 +168,7 @@ private:
         if constexpr (wide)
             return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7),
                                             _mm512_packs_epi32(low, high));
-        else
-            return _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8);
+        else return _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8);
     }
 };
 

@@ -125,8 +125,7 @@ struct Batch {
         // xsimd 8's negation is 0 - a on AVX-512, which loses the sign of zero.
         if constexpr (is_float)
             return (a.template cast_bits<std::uint32_t>() ^ 0x80000000u).template cast_bits<T>();
-        else
-            return Batch(T{}) - a;
+        else return Batch(T{}) - a;
     }
     friend NIBBLE_INLINE Batch operator&(Batch a, Batch b) noexcept
         requires(!is_float)

@@ -168,10 +168,8 @@ struct Batch<T, isa::Scalar> {
     friend NIBBLE_INLINE Batch abs(Batch a) noexcept {
         if constexpr (std::is_floating_point_v<T>)
             return map(a, a, [](T x, T) { return std::fabs(x); });
-        else if constexpr (std::is_signed_v<T>)
-            return max(a, -a);
-        else
-            return a;
+        else if constexpr (std::is_signed_v<T>) return max(a, -a);
+        else return a;
     }
     friend NIBBLE_INLINE Batch sqrt(Batch a) noexcept
         requires std::is_floating_point_v<T>

@@ -125,19 +125,22 @@ void transform(const BasicHost<A>& on, F f, View<float> out, const In&... in) {
 /// y += x.
 template <class A>
 void add_to(const BasicHost<A>& on, View<const float> x, View<float> y) {
-    transform(on, [](auto a, auto b) { return a + b; }, y, y, x);
+    transform(
+        on, [](auto a, auto b) { return a + b; }, y, y, x);
 }
 
 /// y += a x.
 template <class A>
 void axpy(const BasicHost<A>& on, float a, View<const float> x, View<float> y) {
-    transform(on, [a](auto u, auto v) { return fma(decltype(u)(a), v, u); }, y, y, x);
+    transform(
+        on, [a](auto u, auto v) { return fma(decltype(u)(a), v, u); }, y, y, x);
 }
 
 /// y *= a.
 template <class A>
 void scale(const BasicHost<A>& on, float a, View<float> y) {
-    transform(on, [a](auto u) { return u * decltype(u)(a); }, y, y);
+    transform(
+        on, [a](auto u) { return u * decltype(u)(a); }, y, y);
 }
 
 /// y[m, n] += b[n]: one row added to each.
@@ -185,8 +188,8 @@ template <class A, class F, class First, class... In>
                         for (std::size_t i = begin; i < end; ++i) {
                             const std::size_t row = i / runs, at = i % runs * run;
                             const std::size_t n = x.cols - at < run ? x.cols - at : run;
-                            parts.data()[i] = add_run(n, x.row(row) + at,
-                                                      View<const float>(in).row(row) + at...);
+                            parts.data()[i] =
+                                add_run(n, x.row(row) + at, View<const float>(in).row(row) + at...);
                         }
                     });
     double total = 0.0;
@@ -197,13 +200,15 @@ template <class A, class F, class First, class... In>
 /// The sum of all elements.
 template <class A>
 [[nodiscard]] double sum(const BasicHost<A>& on, View<const float> x) {
-    return sum_of(on, [](auto u) { return u; }, x);
+    return sum_of(
+        on, [](auto u) { return u; }, x);
 }
 
 /// The sum of all squares: for norms of gradients.
 template <class A>
 [[nodiscard]] double sum_of_squares(const BasicHost<A>& on, View<const float> x) {
-    return sum_of(on, [](auto u) { return u * u; }, x);
+    return sum_of(
+        on, [](auto u) { return u * u; }, x);
 }
 
 /// y[n] += sum over m of x[m, n], rows in order: the gradient of a bias. y has one row.

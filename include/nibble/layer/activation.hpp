@@ -49,7 +49,8 @@ void dispatch(Activation kind, F&& f) {
 template <class On>
 void activate(On& on, Activation kind, View<const float> x, View<float> y) {
     dispatch(kind, [&]<class Function>(Function) {
-        transform(on, [](auto v) { return Function::value(v); }, y, x);
+        transform(
+            on, [](auto v) { return Function::value(v); }, y, x);
     });
 }
 
@@ -58,7 +59,8 @@ template <class On>
 void activate_backward(On& on, Activation kind, View<const float> x, View<const float> dy,
                        View<float> dx) {
     dispatch(kind, [&]<class Function>(Function) {
-        transform(on, [](auto v, auto d) { return d * Function::derivative(v); }, dx, x, dy);
+        transform(
+            on, [](auto v, auto d) { return d * Function::derivative(v); }, dx, x, dy);
     });
 }
 

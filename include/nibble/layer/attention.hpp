@@ -19,14 +19,14 @@ namespace nibble::inline NIBBLE_ARCH {
 
 /// What an attention layer looks like. Zeros choose the usual: see each.
 struct AttentionConfig {
-    std::size_t channels = 0;   ///< features of x and of the output
+    std::size_t channels = 0;  ///< features of x and of the output
     std::size_t heads = 0;
-    std::size_t kv_heads = 0;   ///< heads of keys and values, a divisor of heads; 0: as many
-    std::size_t head_size = 0;  ///< 0: channels / heads
-    bool bias = true;           ///< of all projections
-    bool causal = true;         ///< position t sees no position after t
-    std::size_t window = 0;     ///< positions seen, the own one included; 0: all
-    float rotary_base = 0.0f;   ///< 10000, say; 0: no rotary positions
+    std::size_t kv_heads = 0;         ///< heads of keys and values, a divisor of heads; 0: as many
+    std::size_t head_size = 0;        ///< 0: channels / heads
+    bool bias = true;                 ///< of all projections
+    bool causal = true;               ///< position t sees no position after t
+    std::size_t window = 0;           ///< positions seen, the own one included; 0: all
+    float rotary_base = 0.0f;         ///< 10000, say; 0: no rotary positions
     bool rotary_interleaved = false;  ///< pairs (2i, 2i + 1) instead of (i, i + head size / 2)
 
     [[nodiscard]] constexpr std::size_t key_heads() const noexcept {
@@ -44,12 +44,20 @@ struct AttentionConfig {
     }
     /// The same for the kernels; `turning` heads lie side by side.
     [[nodiscard]] constexpr RotaryShape rotary_shape(std::size_t turning) const noexcept {
-        return {.heads = turning, .head_size = size_of_head(),
-                .base = static_cast<double>(rotary_base), .interleaved = rotary_interleaved};
+        return {.heads = turning,
+                .head_size = size_of_head(),
+                .base = static_cast<double>(rotary_base),
+                .interleaved = rotary_interleaved};
     }
-    [[nodiscard]] constexpr AttentionShape shape(std::size_t batch, std::size_t time) const noexcept {
-        return {.batch = batch, .time = time, .heads = heads, .kv_heads = key_heads(),
-                .head_size = size_of_head(), .window = window, .causal = causal};
+    [[nodiscard]] constexpr AttentionShape shape(std::size_t batch,
+                                                 std::size_t time) const noexcept {
+        return {.batch = batch,
+                .time = time,
+                .heads = heads,
+                .kv_heads = key_heads(),
+                .head_size = size_of_head(),
+                .window = window,
+                .causal = causal};
     }
 };
 
@@ -57,8 +65,7 @@ struct AttentionConfig {
 [[nodiscard]] inline const AttentionConfig& checked(const AttentionConfig& c) {
     const std::string met = std::to_string(c.channels) + " channels, " + std::to_string(c.heads) +
                             " heads, " + std::to_string(c.key_heads()) + " key heads";
-    if (c.channels == 0 || c.heads == 0)
-        fail("Attention: " + met + ", expected all above 0");
+    if (c.channels == 0 || c.heads == 0) fail("Attention: " + met + ", expected all above 0");
     if (c.head_size == 0 && c.channels % c.heads != 0)
         fail("Attention: " + met + ", expected heads to divide channels");
     if (c.heads % c.key_heads() != 0)
@@ -88,8 +95,8 @@ void attend_cached(On& on, const AttentionShape& shape, View<const float> q, Vie
     if (cache.width() != shape.kv_heads * shape.head_size)
         fail("Attention: the cache is " + std::to_string(cache.width()) + " wide, expected " +
              std::to_string(shape.kv_heads * shape.head_size));
-    const DecodeShape one{.heads = shape.heads, .kv_heads = shape.kv_heads,
-                          .head_size = shape.head_size};
+    const DecodeShape one{
+        .heads = shape.heads, .kv_heads = shape.kv_heads, .head_size = shape.head_size};
     for (std::size_t t = 0; t < shape.time; ++t) {
         cache.append(on, k.row(t), v.row(t));
         const std::size_t seen =
@@ -177,8 +184,8 @@ struct Attention {
         const auto da = c_proj.backward(on, saved.c_proj, std::move(dy), gradient.c_proj);
         const auto& qkv = widened(on, saved.qkv);
         Activations d(qkv.shape());
-        attention_backward(on, saved.shape, queries(qkv), keys(qkv), values(qkv),
-                           saved.lse.view(), da.view(), part(d, 0, config.query_width()),
+        attention_backward(on, saved.shape, queries(qkv), keys(qkv), values(qkv), saved.lse.view(),
+                           da.view(), part(d, 0, config.query_width()),
                            part(d, config.query_width(), config.key_width()),
                            part(d, config.query_width() + config.key_width(), config.key_width()));
         turn(on, saved.shape, 0, d.view(), Turn::back);

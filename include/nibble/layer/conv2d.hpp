@@ -30,14 +30,21 @@ struct Conv2dConfig {
     [[nodiscard]] constexpr std::size_t out_width() const noexcept { return extent(width); }
     /// The same for the kernels.
     [[nodiscard]] constexpr Conv2dShape shape(std::size_t batch) const noexcept {
-        return {.batch = batch, .in_channels = in, .height = height, .width = width,
-                .out_channels = out, .kernel_height = kernel, .kernel_width = kernel,
-                .stride = stride, .padding = padding};
+        return {.batch = batch,
+                .in_channels = in,
+                .height = height,
+                .width = width,
+                .out_channels = out,
+                .kernel_height = kernel,
+                .kernel_width = kernel,
+                .stride = stride,
+                .padding = padding};
     }
 
 private:
     [[nodiscard]] constexpr std::size_t extent(std::size_t n) const noexcept {
-        return stride == 0 || n + 2 * padding < kernel ? 0 : (n + 2 * padding - kernel) / stride + 1;
+        return stride == 0 || n + 2 * padding < kernel ? 0
+                                                       : (n + 2 * padding - kernel) / stride + 1;
     }
 };
 

@@ -14,7 +14,7 @@ namespace nibble::inline NIBBLE_ARCH {
 
 /// How much is dropped, and from which random numbers.
 struct DropoutConfig {
-    float rate = 0.1f;         ///< probability of zero, in [0, 1)
+    float rate = 0.1f;  ///< probability of zero, in [0, 1)
     std::uint64_t seed = 0;
     std::uint64_t stream = 0;  ///< different for each Dropout of a model
 };

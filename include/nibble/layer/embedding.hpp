@@ -74,8 +74,7 @@ struct Embedding {
                   rebind<float>& gradient) const {
         if (dy.rows() != saved.ids.size() || dy.cols() != weight.cols())
             expect_gradient("Embedding", dy.shape(), Shape{saved.ids.size(), weight.cols()});
-        scatter_add_rows(on, saved.ids.span(), dy.view(),
-                         gradient.weight.codes().view());
+        scatter_add_rows(on, saved.ids.span(), dy.view(), gradient.weight.codes().view());
     }
 
     /// Logits of every row of the table: x [..., width] to [..., count].

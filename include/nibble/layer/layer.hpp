@@ -70,8 +70,9 @@ void walk(const std::string& name, F& f, First& first, Rest&... rest) {
         for (std::size_t i = 0; i < first.size(); ++i)
             walk(join(name, std::to_string(i)), f, first[i], rest[i]...);
     } else {
-        T::parameters([&](const char* child, auto&... member) { walk(join(name, child), f, member...); },
-                      first, rest...);
+        T::parameters(
+            [&](const char* child, auto&... member) { walk(join(name, child), f, member...); },
+            first, rest...);
     }
 }
 

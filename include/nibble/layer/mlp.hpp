@@ -57,7 +57,9 @@ struct Mlp {
     Mlp() = default;
     /// All zeros.
     explicit Mlp(MlpConfig c)
-        : c_fc({c.in, c.hidden, c.bias}), c_proj({c.hidden, c.out != 0 ? c.out : c.in, c.bias}), config(c) {}
+        : c_fc({c.in, c.hidden, c.bias}),
+          c_proj({c.hidden, c.out != 0 ? c.out : c.in, c.bias}),
+          config(c) {}
     /// The sizes of a file by another writer, from shape_of(parameter); empty for what is not there.
     template <class ShapeOf>
     [[nodiscard]] static MlpConfig config_from_shapes(const ShapeOf& shape_of) {
@@ -165,7 +167,8 @@ struct GatedMlp {
         auto a = saved ? Activations::uninitialized(gate.shape()) : Activations();
         const View<float> gated = saved ? a.view() : gate.view();
         dispatch(config.activation, [&]<class Function>(Function) {
-            transform(on, [](auto g, auto u) { return Function::value(g) * u; }, gated, gate, up);
+            transform(
+                on, [](auto g, auto u) { return Function::value(g) * u; }, gated, gate, up);
         });
         if (saved == nullptr) return down_proj.forward(on, std::move(gate));
         saved->gate = keep<P>(on, std::move(gate));
@@ -181,9 +184,11 @@ struct GatedMlp {
         auto dup = Activations::uninitialized(da.shape());
         const View<const float> d = da.view(), g = gate.view(), u = up.view();
         dispatch(config.activation, [&]<class Function>(Function) {
-            transform(on, [](auto v, auto w) { return v * Function::value(w); }, dup, d, g);
-            transform(on, [](auto v, auto w, auto s) { return v * s * Function::derivative(w); }, da,
-                      d, g, u);
+            transform(
+                on, [](auto v, auto w) { return v * Function::value(w); }, dup, d, g);
+            transform(
+                on, [](auto v, auto w, auto s) { return v * s * Function::derivative(w); }, da, d,
+                g, u);
         });
         auto dx = gate_proj.backward(on, saved.x, std::move(da), gradient.gate_proj);
         const auto dx_up = up_proj.backward(on, saved.x, std::move(dup), gradient.up_proj);

@@ -9,18 +9,24 @@ namespace nibble::inline NIBBLE_ARCH {
 
 /// The windows of a pooling layer.
 struct Pool2dConfig {
-    std::size_t height = 0;  ///< of x
-    std::size_t width = 0;   ///< of x
-    std::size_t size = 2;    ///< windows are size x size
-    std::size_t stride = 0;  ///< 0: size, so that windows lie side by side
+    std::size_t height = 0;   ///< of x
+    std::size_t width = 0;    ///< of x
+    std::size_t size = 2;     ///< windows are size x size
+    std::size_t stride = 0;   ///< 0: size, so that windows lie side by side
     std::size_t padding = 0;  ///< less than size; what lies outside the plane does not count
 
-    [[nodiscard]] constexpr std::size_t step() const noexcept { return stride != 0 ? stride : size; }
+    [[nodiscard]] constexpr std::size_t step() const noexcept {
+        return stride != 0 ? stride : size;
+    }
     [[nodiscard]] constexpr std::size_t out_height() const noexcept { return extent(height); }
     [[nodiscard]] constexpr std::size_t out_width() const noexcept { return extent(width); }
     /// The same for the kernels.
     [[nodiscard]] constexpr Pool2dShape shape(std::size_t planes) const noexcept {
-        return {.planes = planes, .height = height, .width = width, .size = size, .stride = step(),
+        return {.planes = planes,
+                .height = height,
+                .width = width,
+                .size = size,
+                .stride = step(),
                 .padding = padding};
     }
 
@@ -53,7 +59,8 @@ struct Pool2d {
         if (c.out_height() == 0 || c.out_width() == 0 || c.padding >= c.size)
             fail(std::string(name) + ": size " + std::to_string(c.size) + ", padding " +
                  std::to_string(c.padding) + " on planes of " + std::to_string(c.height) + " x " +
-                 std::to_string(c.width) + ", expected a window that fits, larger than the padding");
+                 std::to_string(c.width) +
+                 ", expected a window that fits, larger than the padding");
     }
 
     template <class F, class... L>

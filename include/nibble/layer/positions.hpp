@@ -29,8 +29,7 @@ void rotate(On& on, const RotaryShape& shape, std::size_t time, std::size_t firs
     // Whole sequences share the angles of each position: worth a table.
     if (first == 0 && x.rows > 1)
         rotary(on, shape, rotary_table(on, shape, time), x, positions.span(), turn == Turn::back);
-    else
-        rotary(on, shape, x, positions.span(), turn == Turn::back);
+    else rotary(on, shape, x, positions.span(), turn == Turn::back);
 }
 
 }  // namespace nibble

@@ -15,8 +15,7 @@ void product(On& on, const Matrix<F, Memory>& w, const Tensor<float, Memory>& x,
              Tensor<float, Memory>& y) {
     if constexpr (std::is_same_v<activation_t<P>, Int8Value> && is_integer_value<value_of<F>>)
         matmul_int8(on, w, x.view(), y.view());
-    else
-        matmul(on, w, x.view(), y.view());
+    else matmul(on, w, x.view(), y.view());
 }
 
 }  // namespace nibble

@@ -68,7 +68,8 @@ private:
     template <std::size_t I, class F, class... S>
     static void visit_one(F& f, S&... s) {
         // "0" to "99" without a heap.
-        constexpr char tens = static_cast<char>('0' + I / 10), ones = static_cast<char>('0' + I % 10);
+        constexpr char tens = static_cast<char>('0' + I / 10),
+                       ones = static_cast<char>('0' + I % 10);
         constexpr char one[] = {ones, '\0'}, two[] = {tens, ones, '\0'};
         f(I < 10 ? one : two, std::get<I>(s.layers)...);
     }

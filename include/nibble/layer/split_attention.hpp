@@ -28,7 +28,7 @@ struct SplitAttention {
         Tensor<kept_t<P>, Memory> q;  ///< after rotation
         Tensor<kept_t<P>, Memory> k;  ///< after rotation
         Tensor<kept_t<P>, Memory> v;
-        Tensor<float, Memory> lse;    ///< log of the sum of each softmax: [batch * heads, time]
+        Tensor<float, Memory> lse;  ///< log of the sum of each softmax: [batch * heads, time]
         typename Linear<P, On>::Saved o_proj;
         AttentionShape shape;
     };
@@ -95,8 +95,8 @@ struct SplitAttention {
         const auto& k = widened(on, saved.k);
         const auto& v = widened(on, saved.v);
         Activations dq(q.shape()), dk(k.shape()), dv(v.shape());
-        attention_backward(on, saved.shape, q.view(), k.view(), v.view(),
-                           saved.lse.view(), da.view(), dq.view(), dk.view(), dv.view());
+        attention_backward(on, saved.shape, q.view(), k.view(), v.view(), saved.lse.view(),
+                           da.view(), dq.view(), dk.view(), dv.view());
         turn(on, saved.shape, 0, dq.view(), Turn::back);
         turn(on, saved.shape, 0, dk.view(), Turn::back);
         auto dx = q_proj.backward(on, saved.x, std::move(dq), gradient.q_proj);

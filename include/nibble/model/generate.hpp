@@ -62,11 +62,11 @@ private:
 
 /// How the next token is chosen.
 struct Sampling {
-    std::size_t tokens = 128;   ///< how many to make
-    float temperature = 0.0f;   ///< 0: always the likeliest (greedy)
-    std::size_t top_k = 0;      ///< only the k likeliest; 0: all
-    float top_p = 1.0f;         ///< only the likeliest that together reach this probability
-    std::uint64_t seed = 0;     ///< equal seeds give equal text
+    std::size_t tokens = 128;  ///< how many to make
+    float temperature = 0.0f;  ///< 0: always the likeliest (greedy)
+    std::size_t top_k = 0;     ///< only the k likeliest; 0: all
+    float top_p = 1.0f;        ///< only the likeliest that together reach this probability
+    std::uint64_t seed = 0;    ///< equal seeds give equal text
 };
 
 /// A token drawn from logits as `how` says; `random` is a Random or has its uniform(). NaN is never
@@ -82,7 +82,8 @@ template <class Generator>
     std::vector<std::int32_t> order(logits.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i);
     const auto before = [&](std::int32_t a, std::int32_t b) {
-        const float x = number(static_cast<std::size_t>(a)), y = number(static_cast<std::size_t>(b));
+        const float x = number(static_cast<std::size_t>(a)),
+                    y = number(static_cast<std::size_t>(b));
         // Ties keep the order of the vocabulary, so equal logits give equal text everywhere.
         return x != y ? x > y : a < b;
     };
@@ -123,13 +124,15 @@ std::size_t generate(On& on, Session<Model, On>& session, std::span<const std::i
             session.reset();
             fresh = std::min(text.size(), std::max<std::size_t>(session.context() / 2, 1));
         }
-        return session.feed(on, std::span<const std::int32_t>(text.data() + text.size() - fresh, fresh));
+        return session.feed(
+            on, std::span<const std::int32_t>(text.data() + text.size() - fresh, fresh));
     };
     Tensor<float> logits = read(text.size());
     Random random(how.seed);
     std::size_t made = 0;
     while (made < how.tokens) {
-        const std::int32_t token = sample({std::as_const(logits).view().row(logits.rows() - 1), logits.cols()}, how, random);
+        const std::int32_t token = sample(
+            {std::as_const(logits).view().row(logits.rows() - 1), logits.cols()}, how, random);
         ++made;
         if (!on_token(token) || made == how.tokens) break;
         text.push_back(token);

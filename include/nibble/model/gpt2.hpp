@@ -56,8 +56,7 @@ struct Gpt2Config {
 
 /// Positions are few and sensitive: 16 bits where the embedding's format has scales.
 template <LayerPrecision P>
-using position_t =
-    std::conditional_t<format_traits<weight_t<P>>::scaled, bfloat16, weight_t<P>>;
+using position_t = std::conditional_t<format_traits<weight_t<P>>::scaled, bfloat16, weight_t<P>>;
 
 /// One block: attention and a feed-forward part, each with its norm and its residual path.
 template <class P, class On = Host>

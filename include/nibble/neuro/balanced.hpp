@@ -13,11 +13,11 @@ namespace nibble::inline NIBBLE_ARCH {
 /// starting potentials at every precision.
 struct BalancedNetwork {
     std::size_t neurons = 4000;
-    double inhibitory = 0.2;         ///< share of inhibitory neurons
-    std::size_t inputs = 80;         ///< recurrent synapses onto a neuron; `inhibitory` of them inhibit
-    double weight = 0.01;            ///< of an excitatory synapse, in thresholds
-    double inhibition = 5.0;         ///< an inhibitory synapse is this much stronger
-    double weight_spread = 0.5;      ///< weights are uniform within +- this share
+    double inhibitory = 0.2;     ///< share of inhibitory neurons
+    std::size_t inputs = 80;     ///< recurrent synapses onto a neuron; `inhibitory` of them inhibit
+    double weight = 0.01;        ///< of an excitatory synapse, in thresholds
+    double inhibition = 5.0;     ///< an inhibitory synapse is this much stronger
+    double weight_spread = 0.5;  ///< weights are uniform within +- this share
     LifParameters neuron{.leak = 0.95, .threshold = 1.0, .reset = 0.0, .refractory = 2};
     Drive drive{.current = 0.1, .spread = 0.5, .rate = 0.1, .weight = 0.05};
     std::uint64_t seed = 1;
@@ -47,10 +47,11 @@ template <NeuralValue V, class A = Isa>
     for (std::size_t from = 0; from < 2; ++from)
         for (std::size_t to = 0; to < 2; ++to, ++seed)
             if (inputs[from] != 0 && count[from] != 0 && count[to] != 0)
-                network.connect(from, to, RandomSynapses{.per_target = inputs[from],
-                                                         .weight = weight[from],
-                                                         .spread = n.weight_spread,
-                                                         .seed = seed});
+                network.connect(from, to,
+                                RandomSynapses{.per_target = inputs[from],
+                                               .weight = weight[from],
+                                               .spread = n.weight_spread,
+                                               .seed = seed});
     return network;
 }
 

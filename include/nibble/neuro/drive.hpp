@@ -18,9 +18,9 @@ namespace nibble::inline NIBBLE_ARCH {
 /// What every neuron of an area receives in each step. Currents and weights are in real units.
 struct Drive {
     double current = 0.0;  ///< constant
-    double spread = 0.0;   ///< neuron i gets current * (1 + spread * u), u fixed, uniform in [-1, 1)
-    double rate = 0.0;     ///< mean number of Poisson events a step, at most 16
-    double weight = 0.0;   ///< of one event
+    double spread = 0.0;  ///< neuron i gets current * (1 + spread * u), u fixed, uniform in [-1, 1)
+    double rate = 0.0;    ///< mean number of Poisson events a step, at most 16
+    double weight = 0.0;  ///< of one event
     std::uint64_t seed = 1;
 };
 
@@ -91,8 +91,7 @@ public:
             }
             for (const std::uint32_t bound : above_)
                 for (std::size_t i = 0; i < 64; ++i) events[i] += bits[i] >= bound ? 1u : 0u;
-            for (std::size_t i = 0; i < n; ++i)
-                add_charge(charge[b + i], of_events(events[i]));
+            for (std::size_t i = 0; i < n; ++i) add_charge(charge[b + i], of_events(events[i]));
         }
     }
 

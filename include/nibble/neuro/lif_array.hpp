@@ -65,8 +65,7 @@ public:
     [[nodiscard]] double scale() const noexcept { return state_scale<V>(parameters_, scale_); }
     /// Charge that a current of 1 (real) brings.
     [[nodiscard]] double charge_per_unit() const noexcept {
-        if constexpr (integer_state<V>)
-            return static_cast<double>(1 << charge_bits<V>) / scale();
+        if constexpr (integer_state<V>) return static_cast<double>(1 << charge_bits<V>) / scale();
         else return 1.0;
     }
 
@@ -91,8 +90,7 @@ public:
             return advance(on, Codes{input});
         else if constexpr (std::is_convertible_v<const Input&, std::span<const Charge>>)
             return advance(on, Charges{input});
-        else
-            return advance(on, Reals{input, static_cast<float>(charge_per_unit())});
+        else return advance(on, Reals{input, static_cast<float>(charge_per_unit())});
     }
     template <class Input, class OnSpike>
     std::size_t step(const BasicHost<A>& on, const Input& input, OnSpike&& on_spike) {
@@ -240,9 +238,8 @@ private:
         Buffer open;
         if constexpr (std::is_same_v<Input, CodeBlock<V>>) {
             for (std::size_t u = 0; u < units; ++u) open.codes[u] = input.units[u];
-            for_each_bit(blocked, [&](std::size_t i) {
-                ValueSpan<V>(open.codes, lif_block).set(i, V{});
-            });
+            for_each_bit(blocked,
+                         [&](std::size_t i) { ValueSpan<V>(open.codes, lif_block).set(i, V{}); });
             input.units = open.codes;
         } else {
             for (std::size_t i = 0; i < lif_block; ++i) open.charge[i] = input[i];

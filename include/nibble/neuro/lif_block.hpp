@@ -119,8 +119,7 @@ NIBBLE_INLINE std::uint64_t step_shorts(const Membrane<V>& m, unit_t<V>* units, 
         if constexpr (!Keeps) kept = multiply_fraction(kept, leak);
         if constexpr (std::is_same_v<Input, CodeBlock<V>>)
             in = S::template load_codes<width>(input.units + i / values_per_unit<V>);
-        else
-            in = S::template narrow<M::narrowing>(input + i);
+        else in = S::template narrow<M::narrowing>(input + i);
         const S x = add_saturated(kept, in);
         S code;
         if constexpr (std::is_same_v<Rounding, ToNearest>)  // (x + unit / 2) >> fraction
@@ -197,8 +196,7 @@ NIBBLE_INLINE std::uint64_t step_block(const Membrane<V>& m, unit_t<V>* units, I
         for (std::size_t i = 0; i < lif_block; ++i) {
             compute_t<V> x;
             if constexpr (from_codes)
-                x = m.integrate_code(potential[i],
-                                     ValueSpan<const V>(input.units, lif_block)[i]);
+                x = m.integrate_code(potential[i], ValueSpan<const V>(input.units, lif_block)[i]);
             else x = m.integrate(potential[i], input[i]);
             const bool fires = m.fires(x);
             potential.set(i, fires ? m.reset : m.store(x, rounding_at(rounding, first + i)));

@@ -28,13 +28,15 @@ inline void lif_refractory_period_is_too_long() noexcept {}
 template <NeuralValue V, std::size_t N = std::dynamic_extent, class A = Isa,
           unsigned LongestRefractory = 0>
 class LifArray {
-    static_assert(N != std::dynamic_extent, "a LifArray without a size is in <nibble/neuro/lif.hpp>");
+    static_assert(N != std::dynamic_extent,
+                  "a LifArray without a size is in <nibble/neuro/lif.hpp>");
 
 public:
     using Value = V;
 
     /// All potentials zero. In a constant expression, parameters that do not fit do not compile.
-    constexpr explicit LifArray(const LifParameters& parameters, const StateScale& scale = {}) noexcept
+    constexpr explicit LifArray(const LifParameters& parameters,
+                                const StateScale& scale = {}) noexcept
         : membrane_(parameters, scale),
           seed_(is_stochastic<V>(scale.rounding) ? scale.seed : 0),
           stochastic_(is_stochastic<V>(scale.rounding)),

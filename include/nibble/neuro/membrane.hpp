@@ -25,10 +25,11 @@ namespace nibble::inline NIBBLE_ARCH {
 
 /// What a population of neurons has in common, in real units.
 struct LifParameters {
-    double leak = 0.9;        ///< the factor that the potential keeps from step to step, in [0, 1]
-    double threshold = 1.0;   ///< fires at or above it; above 0
-    double reset = 0.0;       ///< the potential after a spike; below the threshold
-    unsigned refractory = 0;  ///< steps after a spike in which the potential holds and input is lost
+    double leak = 0.9;       ///< the factor that the potential keeps from step to step, in [0, 1]
+    double threshold = 1.0;  ///< fires at or above it; above 0
+    double reset = 0.0;      ///< the potential after a spike; below the threshold
+    unsigned refractory =
+        0;  ///< steps after a spike in which the potential holds and input is lost
 };
 
 /// How a potential is rounded when it is stored.
@@ -79,8 +80,7 @@ inline constexpr int charge_bits = bits_v<V> <= 8 ? 20 - bits_v<V> : 24 - bits_v
 
 /// True when StateRounding::automatic means stochastic for V.
 template <NeuralValue V>
-inline constexpr bool stochastic_state =
-    bits_v<V> < 8 || (bits_v<V> == 8 && !integer_state<V>);
+inline constexpr bool stochastic_state = bits_v<V> < 8 || (bits_v<V> == 8 && !integer_state<V>);
 
 /// True when `rounding` means stochastic for V.
 template <NeuralValue V>
@@ -179,7 +179,8 @@ private:
 template <NeuralValue V>
     requires integer_state<V>
 struct Membrane<V> {
-    using Wide = std::int32_t;  ///< a potential before it is stored: codes with `fraction` bits more
+    using Wide =
+        std::int32_t;  ///< a potential before it is stored: codes with `fraction` bits more
 
     /// Fraction bits of Wide; charge_bits of them and `narrowing` more in a charge.
     static constexpr int fraction = bits_v<V> <= 8 ? 16 - bits_v<V> : 8;
@@ -231,10 +232,8 @@ struct Membrane<V> {
     /// x rounded to a code that may lie out of range; halves go up.
     template <class Rounding>
     [[nodiscard]] static NIBBLE_INLINE constexpr std::int32_t round(Wide x, Rounding r) noexcept {
-        if constexpr (std::is_same_v<Rounding, ToNearest>)
-            return (x + unit / 2) >> fraction;
-        else
-            return (x + static_cast<std::int32_t>(r.dither >> (32 - fraction))) >> fraction;
+        if constexpr (std::is_same_v<Rounding, ToNearest>) return (x + unit / 2) >> fraction;
+        else return (x + static_cast<std::int32_t>(r.dither >> (32 - fraction))) >> fraction;
     }
     [[nodiscard]] static NIBBLE_INLINE constexpr std::int32_t saturate(std::int32_t code) noexcept {
         code = code < low ? low : code;

@@ -89,8 +89,7 @@ public:
         return n;
     }
     [[nodiscard]] double bytes_per_synapse() const noexcept {
-        return synapses_ == 0 ? 0.0
-                              : static_cast<double>(bytes()) / static_cast<double>(synapses_);
+        return synapses_ == 0 ? 0.0 : static_cast<double>(bytes()) / static_cast<double>(synapses_);
     }
 
     /// Synapses that a source has.
@@ -118,10 +117,10 @@ public:
         for (std::size_t i = 0; i < tiles_.size(); ++i)
             for (std::size_t s = 0; s < sources_; ++s)
                 for (std::size_t k = tiles_[i].start[s]; k < tiles_[i].start[s + 1]; ++k)
-                    f(Synapse{static_cast<std::uint32_t>(s),
-                              static_cast<std::uint32_t>(i * tile_ + tiles_[i].target[k]),
-                              static_cast<double>(charge_of(code(tiles_[i], k))) /
-                                  charge_per_unit_});
+                    f(Synapse{
+                        static_cast<std::uint32_t>(s),
+                        static_cast<std::uint32_t>(i * tile_ + tiles_[i].target[k]),
+                        static_cast<double>(charge_of(code(tiles_[i], k))) / charge_per_unit_});
     }
 
 private:
@@ -132,9 +131,8 @@ private:
     };
 
     [[nodiscard]] NIBBLE_INLINE V code(const Tile& tile, std::size_t k) const noexcept {
-        return tile.weight.empty()
-                   ? common_
-                   : ValueSpan<const V>(tile.weight.data(), tile.target.size())[k];
+        return tile.weight.empty() ? common_
+                                   : ValueSpan<const V>(tile.weight.data(), tile.target.size())[k];
     }
     [[nodiscard]] NIBBLE_INLINE Charge charge_of(V v) const noexcept {
         if constexpr (integer_state<V>) return code_of(v) * units_per_code_;

@@ -26,9 +26,9 @@ struct AdamWOptions {
     float beta1 = 0.9f;
     float beta2 = 0.99f;
     float epsilon = 1e-8f;
-    float decay = 0.1f;       ///< on matrices; biases and norms (one-dimensional) are not decayed
-    std::uint64_t seed = 0;   ///< of the stochastic rounding
-    bool stochastic = true;   ///< false: round stores to nearest, which loses small updates
+    float decay = 0.1f;      ///< on matrices; biases and norms (one-dimensional) are not decayed
+    std::uint64_t seed = 0;  ///< of the stochastic rounding
+    bool stochastic = true;  ///< false: round stores to nearest, which loses small updates
 };
 
 /// No separate copy of the weights.
@@ -71,8 +71,7 @@ public:
     /// With a master copy taken from `exact`, the weights before they were quantized.
     template <class Exact>
         requires(!std::is_same_v<Master, NoMaster>)
-    BasicAdamW(const Net& net, const Exact& exact, AdamWOptions chosen)
-        : BasicAdamW(net, chosen) {
+    BasicAdamW(const Net& net, const Exact& exact, AdamWOptions chosen) : BasicAdamW(net, chosen) {
         for_each_parameter(
             [](const std::string&, auto& to, const auto& from) { copy_parameter(to, from); },
             master_, exact);
@@ -93,11 +92,9 @@ public:
                 },
                 master_, gradient, first_, root_, net);
         } else {
-            for_each_parameter(
-                [&](const std::string&, auto& w, const auto& g, auto& m, auto& r) {
-                    update(on, stream += 4, scale, w, g, m, r);
-                },
-                net, gradient, first_, root_);
+            for_each_parameter([&](const std::string&, auto& w, const auto& g, auto& m,
+                                   auto& r) { update(on, stream += 4, scale, w, g, m, r); },
+                               net, gradient, first_, root_);
         }
     }
 
@@ -132,8 +129,7 @@ private:
                         std::make_tuple(rounding<stored_exactly<W>>(stream),
                                         rounding<stored_exactly<M>>(stream + 1),
                                         rounding<stored_exactly<M>>(stream + 2)));
-        else
-            update_with(on, scale, w, g, m, r, all_to_nearest<3>());
+        else update_with(on, scale, w, g, m, r, all_to_nearest<3>());
     }
 
     template <class A, class W, class G, class M, class Roundings>
@@ -141,7 +137,8 @@ private:
                      const Roundings& roundings) const {
         using B = Batch<float, A>;
         const double t = static_cast<double>(steps_);
-        const float first_share = static_cast<float>(1.0 / (1.0 - std::pow(double(options.beta1), t)));
+        const float first_share =
+            static_cast<float>(1.0 / (1.0 - std::pow(double(options.beta1), t)));
         const float root_share =
             static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(double(options.beta2), t)));
         const B beta1(options.beta1), rest1(1.0f - options.beta1), beta2(options.beta2),

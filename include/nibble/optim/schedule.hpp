@@ -6,7 +6,6 @@
 
 #include <cmath>
 
-
 namespace nibble::inline NIBBLE_ARCH {
 
 /// The same rate at every step.
@@ -55,23 +54,23 @@ template <class On, class Gradient>
         [&](const std::string&, const auto& p) {
             Tensor<double> sums(Shape{p.rows()});
             const std::size_t cols = p.cols();
-            on.parallel_for(p.rows(), cols >= 8192 ? 1 : 8192 / (cols + 1) + 1,
-                            [&](std::size_t first, std::size_t last) {
-                                for (std::size_t r = first; r < last; ++r) {
-                                    const float* g = float_row(p, r);
-                                    double lanes[8] = {};
-                                    std::size_t k = 0;
-                                    for (; k + 8 <= cols; k += 8)
-                                        for (std::size_t l = 0; l < 8; ++l)
-                                            lanes[l] += static_cast<double>(g[k + l]) *
-                                                        static_cast<double>(g[k + l]);
-                                    for (; k < cols; ++k)
-                                        lanes[k % 8] += static_cast<double>(g[k]) *
-                                                        static_cast<double>(g[k]);
-                                    sums.data()[r] = ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
-                                                     ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
-                                }
-                            });
+            on.parallel_for(
+                p.rows(), cols >= 8192 ? 1 : 8192 / (cols + 1) + 1,
+                [&](std::size_t first, std::size_t last) {
+                    for (std::size_t r = first; r < last; ++r) {
+                        const float* g = float_row(p, r);
+                        double lanes[8] = {};
+                        std::size_t k = 0;
+                        for (; k + 8 <= cols; k += 8)
+                            for (std::size_t l = 0; l < 8; ++l)
+                                lanes[l] +=
+                                    static_cast<double>(g[k + l]) * static_cast<double>(g[k + l]);
+                        for (; k < cols; ++k)
+                            lanes[k % 8] += static_cast<double>(g[k]) * static_cast<double>(g[k]);
+                        sums.data()[r] = ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
+                                         ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
+                    }
+                });
             for (std::size_t r = 0; r < p.rows(); ++r) total += sums.data()[r];
         },
         gradient);

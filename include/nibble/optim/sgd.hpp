@@ -47,8 +47,7 @@ public:
                     update(on, scale, w, g, v,
                            std::make_tuple(rounding(std::bool_constant<stored_exactly<W>>{}, 0),
                                            rounding(std::bool_constant<stored_exactly<M>>{}, 1)));
-                else
-                    update(on, scale, w, g, v, all_to_nearest<2>());
+                else update(on, scale, w, g, v, all_to_nearest<2>());
             },
             net, gradient, velocity_);
     }

@@ -67,13 +67,13 @@ public:
     }
     template <class A, class Rounding>
     void finish(BasicHost<A>& on, Rounding rounding) {
-        if constexpr (per_tensor) store_matrix(on, std::as_const(whole_).view(), *matrix_, rounding);
+        if constexpr (per_tensor)
+            store_matrix(on, std::as_const(whole_).view(), *matrix_, rounding);
     }
 
 private:
     static constexpr bool in_place = std::is_same_v<F, float>;
-    static constexpr bool per_tensor =
-        format_traits<F>::granularity == Granularity::tensor;
+    static constexpr bool per_tensor = format_traits<F>::granularity == Granularity::tensor;
     Matrix<F, Memory>* matrix_;
     Tensor<float> whole_;
 };
@@ -87,10 +87,8 @@ inline constexpr bool stored_exactly<Matrix<float, Memory>> = true;
 /// Row r of a float parameter.
 template <class T>
 [[nodiscard]] const float* float_row(const T& parameter, std::size_t r) noexcept {
-    if constexpr (is_tensor<T>)
-        return parameter.data() + r * parameter.stride();
-    else
-        return parameter.codes().data() + r * parameter.codes().stride();
+    if constexpr (is_tensor<T>) return parameter.data() + r * parameter.stride();
+    else return parameter.codes().data() + r * parameter.codes().stride();
 }
 
 /// Calls rule(row, n, g, w, s...) for every row of `weight`, where g is the gradient's row, w the

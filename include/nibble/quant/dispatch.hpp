@@ -14,16 +14,14 @@ struct FormatTag {
 };
 
 /// The formats that dispatch reaches by default. Each costs a copy of what it calls.
-using StockFormats =
-    TypeList<float, half, bfloat16, PerTensor<fp8_e4m3>, PerRow<fp8_e4m3>, PerRow<fp8_e5m2>,
-             PerTensor<Int8Value>, PerRow<Int8Value>, Grouped<Int8Value, 32>,
-             Grouped<Int8Value, 64>, Grouped<Int8Value, 128>, Grouped<Int4Value, 32>,
-             Grouped<Int4Value, 64>, Grouped<Int4Value, 128>,
-             Grouped<Int4Value, 32, half, Offset::stored>,
-             Grouped<Int4Value, 64, half, Offset::stored>,
-             Grouped<Int4Value, 128, half, Offset::stored>, PerRow<Int4Value>,
-             Grouped<fp4_e2m1, 32, E8M0>, Grouped<Nf4, 64>, Grouped<Int2Value, 32>,
-             Grouped<Ternary, 32>>;
+using StockFormats = TypeList<
+    float, half, bfloat16, PerTensor<fp8_e4m3>, PerRow<fp8_e4m3>, PerRow<fp8_e5m2>,
+    PerTensor<Int8Value>, PerRow<Int8Value>, Grouped<Int8Value, 32>, Grouped<Int8Value, 64>,
+    Grouped<Int8Value, 128>, Grouped<Int4Value, 32>, Grouped<Int4Value, 64>,
+    Grouped<Int4Value, 128>, Grouped<Int4Value, 32, half, Offset::stored>,
+    Grouped<Int4Value, 64, half, Offset::stored>, Grouped<Int4Value, 128, half, Offset::stored>,
+    PerRow<Int4Value>, Grouped<fp4_e2m1, 32, E8M0>, Grouped<Nf4, 64>, Grouped<Int2Value, 32>,
+    Grouped<Ternary, 32>>;
 
 /// Calls f(FormatTag<F>{}) for the F in the list whose spec is `spec`; false when there is none.
 template <class... F, class Function>

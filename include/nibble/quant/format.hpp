@@ -19,8 +19,8 @@ enum class Offset : bool { none, stored };
 
 /// A type that may hold scales.
 template <class S>
-concept ScaleValue = std::same_as<S, float> || std::same_as<S, half> ||
-                     std::same_as<S, fp8_e4m3> || std::same_as<S, E8M0>;
+concept ScaleValue = std::same_as<S, float> || std::same_as<S, half> || std::same_as<S, fp8_e4m3> ||
+                     std::same_as<S, E8M0>;
 
 /// E8M0 has no zero and no sign: a scale may be one, an offset may not.
 template <class S, Offset O>
@@ -58,13 +58,11 @@ template <class V>
     requires(NeuralValue<V> && !std::same_as<V, E8M0>)
 struct format_traits<V> : format_description<V, half, Offset::none, Granularity::none, 0> {};
 template <class V, class S, Offset O>
-struct format_traits<PerTensor<V, S, O>>
-    : format_description<V, S, O, Granularity::tensor, 0> {};
+struct format_traits<PerTensor<V, S, O>> : format_description<V, S, O, Granularity::tensor, 0> {};
 template <class V, class S, Offset O>
 struct format_traits<PerRow<V, S, O>> : format_description<V, S, O, Granularity::row, 0> {};
 template <class V, std::size_t G, class S, Offset O>
-struct format_traits<Grouped<V, G, S, O>>
-    : format_description<V, S, O, Granularity::group, G> {};
+struct format_traits<Grouped<V, G, S, O>> : format_description<V, S, O, Granularity::group, G> {};
 
 template <class F>
 concept Format = requires { typename format_traits<F>::Value; };

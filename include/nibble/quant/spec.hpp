@@ -28,7 +28,8 @@ struct QuantizationSpec {
     bool symmetric = true;    ///< false: an offset beside each scale
     ValueKind scale = ValueKind::fp16;  ///< fp32, fp16, fp8_e4m3 or e8m0; ignored without a scale
 
-    friend constexpr bool operator==(const QuantizationSpec& a, const QuantizationSpec& b) noexcept {
+    friend constexpr bool operator==(const QuantizationSpec& a,
+                                     const QuantizationSpec& b) noexcept {
         return a.value == b.value && a.granularity == b.granularity && a.group == b.group &&
                (a.granularity == Granularity::none ||
                 (a.symmetric == b.symmetric && a.scale == b.scale));
@@ -57,8 +58,7 @@ inline constexpr std::string_view precision_names =
         case ValueKind::int2:
         case ValueKind::ternary: return {value, Granularity::group, 32};
         case ValueKind::nf4: return {value, Granularity::group, 64};
-        case ValueKind::e2m1:
-            return {value, Granularity::group, 32, true, ValueKind::e8m0};
+        case ValueKind::e2m1: return {value, Granularity::group, 32, true, ValueKind::e8m0};
         default: return {value, Granularity::none, 0};
     }
 }
@@ -84,20 +84,20 @@ inline constexpr std::string_view precision_names =
         ValueKind kind;
     };
     constexpr Spelling spellings[] = {
-        {"fp32", ValueKind::fp32},    {"f32", ValueKind::fp32},
-        {"float32", ValueKind::fp32}, {"float", ValueKind::fp32},
-        {"fp16", ValueKind::fp16},    {"f16", ValueKind::fp16},
-        {"float16", ValueKind::fp16}, {"half", ValueKind::fp16},
-        {"bf16", ValueKind::bf16},    {"bfloat16", ValueKind::bf16},
-        {"fp8", ValueKind::e4m3},     {"fp8-e4m3", ValueKind::e4m3},
-        {"e4m3", ValueKind::e4m3},    {"fp8-e5m2", ValueKind::e5m2},
-        {"e5m2", ValueKind::e5m2},    {"fp4", ValueKind::e2m1},
+        {"fp32", ValueKind::fp32},     {"f32", ValueKind::fp32},
+        {"float32", ValueKind::fp32},  {"float", ValueKind::fp32},
+        {"fp16", ValueKind::fp16},     {"f16", ValueKind::fp16},
+        {"float16", ValueKind::fp16},  {"half", ValueKind::fp16},
+        {"bf16", ValueKind::bf16},     {"bfloat16", ValueKind::bf16},
+        {"fp8", ValueKind::e4m3},      {"fp8-e4m3", ValueKind::e4m3},
+        {"e4m3", ValueKind::e4m3},     {"fp8-e5m2", ValueKind::e5m2},
+        {"e5m2", ValueKind::e5m2},     {"fp4", ValueKind::e2m1},
         {"fp4-e2m1", ValueKind::e2m1}, {"e2m1", ValueKind::e2m1},
-        {"mxfp4", ValueKind::e2m1},   {"nf4", ValueKind::nf4},
-        {"e8m0", ValueKind::e8m0},    {"int8", ValueKind::int8},
-        {"i8", ValueKind::int8},      {"int4", ValueKind::int4},
-        {"i4", ValueKind::int4},      {"int2", ValueKind::int2},
-        {"i2", ValueKind::int2},      {"ternary", ValueKind::ternary},
+        {"mxfp4", ValueKind::e2m1},    {"nf4", ValueKind::nf4},
+        {"e8m0", ValueKind::e8m0},     {"int8", ValueKind::int8},
+        {"i8", ValueKind::int8},       {"int4", ValueKind::int4},
+        {"i4", ValueKind::int4},       {"int2", ValueKind::int2},
+        {"i2", ValueKind::int2},       {"ternary", ValueKind::ternary},
     };
     for (const Spelling& s : spellings)
         if (s.name == name) {

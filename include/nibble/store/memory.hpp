@@ -98,7 +98,8 @@ private:
         static constexpr std::size_t limit = std::size_t{256} << 20;
         static constexpr std::size_t slots = 64;
         static std::size_t slot(std::size_t size) noexcept {
-            return static_cast<std::size_t>((size * std::uint64_t{0x9E3779B97F4A7C15u}) >> 58) % slots;
+            return static_cast<std::size_t>((size * std::uint64_t{0x9E3779B97F4A7C15u}) >> 58) %
+                   slots;
         }
         Block* lists_[slots] = {};
         std::size_t kept_ = 0;
@@ -122,7 +123,8 @@ private:
         throw std::bad_alloc();
 #else
         static_cast<void>(::operator new(bytes));  // fails in the library, which ends the program
-        for (;;) {}
+        for (;;) {
+        }
 #endif
     }
     static std::align_val_t alignment_of(std::size_t size) noexcept {

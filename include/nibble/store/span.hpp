@@ -60,7 +60,7 @@ public:
         NIBBLE_EXPECT(i < size_);
         if constexpr (bits_v<V> < 8) {
             const std::size_t shift = i % per * bits_v<V>;
-            constexpr unsigned mask = (1u << bits_v<V>) - 1u;
+            constexpr unsigned mask = (1u << bits_v<V>)-1u;
             const unsigned kept = units_[i / per] & ~(mask << shift);
             units_[i / per] =
                 static_cast<std::uint8_t>(kept | (unsigned{value_traits<V>::to_bits(v)} << shift));

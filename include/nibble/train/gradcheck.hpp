@@ -31,13 +31,13 @@ struct GradcheckOptions {
 
 /// What gradcheck found. `if (auto r = gradcheck(...); !r) fail(r.text());`
 struct GradcheckReport {
-    double worst = 0.0;        ///< largest error over the gradient's root mean square
-    std::string where;         ///< "c_fc.weight[3, 7]" or "input[0, 2]": where that was
-    double difference = 0.0;   ///< the derivative there by differences
-    double gradient = 0.0;     ///< the derivative there by backward
-    std::size_t checked = 0;   ///< elements compared
-    std::size_t corners = 0;   ///< elements passed over
-    double tolerance = 0.0;    ///< what was accepted
+    double worst = 0.0;       ///< largest error over the gradient's root mean square
+    std::string where;        ///< "c_fc.weight[3, 7]" or "input[0, 2]": where that was
+    double difference = 0.0;  ///< the derivative there by differences
+    double gradient = 0.0;    ///< the derivative there by backward
+    std::size_t checked = 0;  ///< elements compared
+    std::size_t corners = 0;  ///< elements passed over
+    double tolerance = 0.0;   ///< what was accepted
 
     /// True when backward is right at every element compared, and there were enough of them.
     explicit operator bool() const noexcept { return worst <= tolerance && checked > corners; }
@@ -46,8 +46,8 @@ struct GradcheckReport {
     [[nodiscard]] std::string text() const {
         return std::string("gradcheck: ") + (*this ? "right" : "wrong") + " at " +
                std::to_string(checked) + " elements, " + std::to_string(corners) +
-               " corners passed over; worst relative error " + std::to_string(worst) + " (accepted " +
-               std::to_string(tolerance) + ") at " + where + ": backward says " +
+               " corners passed over; worst relative error " + std::to_string(worst) +
+               " (accepted " + std::to_string(tolerance) + ") at " + where + ": backward says " +
                std::to_string(gradient) + ", differences say " + std::to_string(difference);
     }
 };
@@ -59,9 +59,9 @@ struct Gradcheck {
 
     On& on;
     GradcheckOptions options;
-    Twin twin;           ///< the layer in float, whose parameters are nudged
-    Tensor<float> x;     ///< the input, nudged too
-    Tensor<float> by;    ///< the random numbers that outputs are multiplied by
+    Twin twin;         ///< the layer in float, whose parameters are nudged
+    Tensor<float> x;   ///< the input, nudged too
+    Tensor<float> by;  ///< the random numbers that outputs are multiplied by
     GradcheckReport report;
     Random pick{options.seed + 1};
 
@@ -171,8 +171,7 @@ template <class On, class L>
         [&](const std::string& name, auto& v, auto& g) {
             if constexpr (is_matrix<std::remove_cvref_t<decltype(v)>>)
                 run.compare(name, v.codes().view(), g.codes().view());
-            else
-                run.compare(name, v.view(), g.view());
+            else run.compare(name, v.view(), g.view());
         },
         run.twin, gradient);
     return run.report;

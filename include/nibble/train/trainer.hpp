@@ -8,8 +8,8 @@
 namespace nibble::inline NIBBLE_ARCH {
 
 struct TrainerOptions {
-    float clip_norm = 0.0f;   ///< gradients are scaled down to this norm, and left out when it is
-                              ///< not finite (see skipped()); 0: never
+    float clip_norm = 0.0f;  ///< gradients are scaled down to this norm, and left out when it is
+                             ///< not finite (see skipped()); 0: never
     std::size_t accumulate = 1;  ///< batches whose gradients are averaged into one update
 };
 

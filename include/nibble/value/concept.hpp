@@ -53,7 +53,7 @@ concept NeuralValue =
     requires(V v, compute_t<V> x, ToNearest near, Stochastic dice) {
         V{};
         { v == v } -> std::same_as<bool>;
-        requires 0 < bits_v<V> && bits_v<V> <= 8 * int(sizeof(V));
+        requires 0 < bits_v<V>&& bits_v<V> <= 8 * int(sizeof(V));
         requires std::same_as<std::remove_cvref_t<decltype(value_traits<V>::name)>,
                               std::string_view>;
         { value_traits<V>::decode(v) } -> std::same_as<compute_t<V>>;

@@ -134,7 +134,7 @@ private:
 
 template <class Raw, int F>
 constexpr FixedValue<Raw, F>::FixedValue(double x) noexcept
-    : FixedValue(value_traits<FixedValue>::encode(
-          typename value_traits<FixedValue>::compute(x), ToNearest{})) {}
+    : FixedValue(value_traits<FixedValue>::encode(typename value_traits<FixedValue>::compute(x),
+                                                  ToNearest{})) {}
 
 }  // namespace nibble

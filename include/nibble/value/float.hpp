@@ -71,8 +71,8 @@ public:
                 return std::bit_cast<float>(sign | 0x7F800000u | payload);
             }
             if (magnitude < (1u << M)) {  // subnormal: an exact product
-                constexpr float unit = std::bit_cast<float>(
-                    static_cast<std::uint32_t>(127 + min_exponent - M) << 23);
+                constexpr float unit =
+                    std::bit_cast<float>(static_cast<std::uint32_t>(127 + min_exponent - M) << 23);
                 const float x = static_cast<float>(magnitude) * unit;
                 return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) | sign);
             }
@@ -100,15 +100,15 @@ public:
         const int cut = shift < 31 ? shift : 31;
         const std::uint32_t kept = mantissa >> cut;
         const std::uint32_t rest = mantissa & ((1u << cut) - 1);
-        std::uint32_t code =
-            (static_cast<std::uint32_t>(exponent - min_exponent) << M) + kept;
+        std::uint32_t code = (static_cast<std::uint32_t>(exponent - min_exponent) << M) + kept;
         if constexpr (std::is_same_v<Rounding, ToNearest>) {
             const std::uint32_t tie = 1u << (cut - 1);
             code += (rest > tie || (rest == tie && (kept & 1u))) ? 1u : 0u;
         } else {
             // Round up with probability rest / 2^shift, however small; beyond the range this never
             // rounds to infinity, so a store of a number within the range stays finite.
-            const auto chance = (static_cast<std::uint64_t>(rest) << 32) >> (shift < 63 ? shift : 63);
+            const auto chance =
+                (static_cast<std::uint64_t>(rest) << 32) >> (shift < 63 ? shift : 63);
             if (code < max_code) code += rounding.dither < chance ? 1u : 0u;
         }
         if (code > max_code) code = S == Special::ieee ? max_code + 1 : max_code;

@@ -51,9 +51,7 @@ struct value_traits<IntegerValue<Bits, Low, High>> {
                                              : Bits == 4 ? "int4"
                                              : Low == -1 ? "ternary"
                                                          : "int2";
-    static NIBBLE_INLINE constexpr float decode(V v) noexcept {
-        return static_cast<float>(v.code);
-    }
+    static NIBBLE_INLINE constexpr float decode(V v) noexcept { return static_cast<float>(v.code); }
     template <class Rounding>
     static NIBBLE_INLINE constexpr V encode(float x, Rounding rounding) noexcept {
         return V(round_to_integer(x, Low, High, rounding));

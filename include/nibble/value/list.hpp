@@ -23,8 +23,19 @@ using FloatValues = TypeList<float, half, bfloat16, fp8_e4m3, fp8_e5m2, fp4_e2m1
 
 /// A run-time name of a value type. The numbers are stored in files: never renumber.
 enum class ValueKind : std::uint8_t {
-    fp32 = 0, fp16 = 1, bf16 = 2, e4m3 = 3, e5m2 = 4, e2m1 = 5, nf4 = 6, e8m0 = 7,
-    int8 = 8, int4 = 9, int2 = 10, ternary = 11, fp64 = 12,
+    fp32 = 0,
+    fp16 = 1,
+    bf16 = 2,
+    e4m3 = 3,
+    e5m2 = 4,
+    e2m1 = 5,
+    nf4 = 6,
+    e8m0 = 7,
+    int8 = 8,
+    int4 = 9,
+    int2 = 10,
+    ternary = 11,
+    fp64 = 12,
 };
 
 /// Calls f with a default-made value of the type that `kind` names; f is a generic callable.
@@ -79,8 +90,8 @@ inline constexpr ValueKind kind_of<double> = ValueKind::fp64;
 
 /// "fp32", "int4", ...: the name the library prints and reads.
 [[nodiscard]] constexpr std::string_view name_of(ValueKind kind) noexcept {
-    constexpr std::string_view names[] = {"fp32",     "fp16", "bf16", "fp8_e4m3", "fp8_e5m2",
-                                          "fp4_e2m1", "nf4",  "e8m0", "int8",     "int4",
+    constexpr std::string_view names[] = {"fp32",     "fp16",    "bf16", "fp8_e4m3", "fp8_e5m2",
+                                          "fp4_e2m1", "nf4",     "e8m0", "int8",     "int4",
                                           "int2",     "ternary", "fp64"};
     return names[static_cast<std::size_t>(kind)];
 }

@@ -40,10 +40,10 @@ struct Nf4 {
     friend constexpr bool operator==(Nf4, Nf4) = default;
 
     /// The table in ascending order, as QLoRA prints it.
-    static constexpr float ascending[16] = {
-        -1.0f,        -0.6961928f,  -0.52507305f, -0.39491749f, -0.28444138f, -0.18477343f,
-        -0.09105004f, 0.0f,         0.0795803f,   0.1609302f,   0.2461123f,   0.33791524f,
-        0.44070983f,  0.562617f,    0.72295684f,  1.0f};
+    static constexpr float ascending[16] = {-1.0f,        -0.6961928f,  -0.52507305f, -0.39491749f,
+                                            -0.28444138f, -0.18477343f, -0.09105004f, 0.0f,
+                                            0.0795803f,   0.1609302f,   0.2461123f,   0.33791524f,
+                                            0.44070983f,  0.562617f,    0.72295684f,  1.0f};
 };
 
 template <>

@@ -81,9 +81,7 @@ public:
         return x;
     }
     /// Uniform in [0, 1), 53 bits.
-    constexpr double uniform() noexcept {
-        return static_cast<double>(bits() >> 11) * 0x1p-53;
-    }
+    constexpr double uniform() noexcept { return static_cast<double>(bits() >> 11) * 0x1p-53; }
     /// Uniform in [0, n); n > 0. The modulo bias is below n / 2^64.
     constexpr std::uint64_t below(std::uint64_t n) noexcept { return bits() % n; }
 

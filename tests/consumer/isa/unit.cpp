@@ -57,7 +57,8 @@ double products(const Host& on) {
 
 double exponentials(const Host& on) {
     Tensor<float> x = ramp(rows);
-    transform(on, [](auto v) { return exp(v); }, x, x);
+    transform(
+        on, [](auto v) { return exp(v); }, x, x);
     return sum(on, x);
 }
 
