@@ -54,17 +54,15 @@ NIBBLE_INLINE void store_part(Batch<float, A> x, float* p, std::size_t n, bool w
     else x.store_first(p, n);
 }
 
-/// Zeros behind the last column of a row that owns its padding.
+/// Zeros behind the last column of a row that owns its padding. Touches nothing before it, since
+/// another thread may be writing the last columns (a head's, say) at the same time.
 template <class A>
 NIBBLE_INLINE void clear_padding(View<float> x, std::size_t row) noexcept {
     using F = Batch<float, A>;
     if (!x.wide() || x.cols % row_elements == 0) return;
     float* p = x.row(row);
-    std::size_t i = x.cols / F::lanes * F::lanes;
-    if (i != x.cols) {
-        keep_first(F::load(p + i), x.cols - i).store(p + i);
-        i += F::lanes;
-    }
+    std::size_t i = x.cols;
+    for (; i % F::lanes != 0; ++i) p[i] = 0.0f;
     for (; i < padded(x.cols); i += F::lanes) F(0.0f).store(p + i);
 }
 
