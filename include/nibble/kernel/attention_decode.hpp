@@ -7,7 +7,7 @@
 // and the result does not depend on how many do.
 #pragma once
 
-#include <nibble/kernel/gather.hpp>
+#include <nibble/kernel/rows.hpp>
 #include <nibble/kernel/softmax.hpp>
 #include <nibble/kernel/tile.hpp>
 
@@ -85,7 +85,7 @@ void attention_decode(const BasicHost<A>& on, const DecodeShape& s, View<const f
             const std::size_t from = first + r * run;
             const std::size_t n = count - r * run < run ? count - r * run : run;
             for (std::size_t j = 0; j < n; ++j) {
-                decode_row<A>(keys, (from + j) % keys.rows(), rows);
+                load_row<A>(keys, (from + j) % keys.rows(), rows);
                 for (std::size_t h = 0; h < s.heads; ++h)
                     scores[h * run + j] =
                         dot_product<A>(queries.data() + h * width,
@@ -103,7 +103,7 @@ void attention_decode(const BasicHost<A>& on, const DecodeShape& s, View<const f
             for (std::size_t j = 0; j < n; j += tile) {
                 const std::size_t m = n - j < tile ? n - j : tile;
                 for (std::size_t i = 0; i < m; ++i)
-                    decode_row<A>(values, (from + j + i) % values.rows(), rows + i * row);
+                    load_row<A>(values, (from + j + i) % values.rows(), rows + i * row);
                 for (std::size_t kv = 0; kv < s.kv_heads; ++kv) {
                     const std::size_t h = kv * s.group();
                     tile_product<A, true>(s.group(), width, m, {scores + h * run + j, run, 1},

@@ -9,9 +9,10 @@
 // blocks of images that depend on the shape alone.
 #pragma once
 
-#include <nibble/kernel/gather.hpp>
+#include <nibble/kernel/rows.hpp>
 #include <nibble/kernel/matmul.hpp>
 #include <nibble/kernel/tile.hpp>
+#include <nibble/kernel/transform.hpp>
 
 #include <algorithm>
 
@@ -140,7 +141,7 @@ template <class A, Format F>
 [[nodiscard]] Tensor<float> decoded(const BasicHost<A>& on, const Matrix<F>& w) {
     auto rows = Tensor<float>::uninitialized(Shape{w.rows(), w.cols()});
     on.parallel_for(w.rows(), 65536 / (w.cols() + 1) + 1, [&](std::size_t first, std::size_t end) {
-        for (std::size_t r = first; r < end; ++r) decode_row<A>(w, r, rows.view().row(r));
+        for (std::size_t r = first; r < end; ++r) load_row<A>(w, r, rows.view().row(r));
     });
     return rows;
 }
