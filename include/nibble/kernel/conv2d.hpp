@@ -9,8 +9,8 @@
 // blocks of images that depend on the shape alone.
 #pragma once
 
-#include <nibble/kernel/rows.hpp>
 #include <nibble/kernel/matmul.hpp>
+#include <nibble/kernel/rows.hpp>
 #include <nibble/kernel/tile.hpp>
 #include <nibble/kernel/transform.hpp>
 
