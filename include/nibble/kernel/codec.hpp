@@ -28,11 +28,6 @@ struct small_float_shape<SmallFloat<E, M, S>> {
     static constexpr Special special = S;
 };
 
-template <class V>
-inline constexpr bool is_integer_value = false;
-template <int Bits, int Low, int High>
-inline constexpr bool is_integer_value<IntegerValue<Bits, Low, High>> = true;
-
 /// A 4-bit type's sixteen numbers by code, aligned for lookup.
 template <class V>
     requires(bits_v<V> == 4)

@@ -23,6 +23,12 @@ using Int4Value = IntegerValue<4, -8, 7>;
 using Int2Value = IntegerValue<2, -2, 1>;
 using Ternary = IntegerValue<2, -1, 1>;  ///< -1, 0, 1 in two bits; the code -2 is never made
 
+/// Whether V is one of them: its codes can be summed as integers.
+template <class V>
+inline constexpr bool is_integer_value = false;
+template <int Bits, int Low, int High>
+inline constexpr bool is_integer_value<IntegerValue<Bits, Low, High>> = true;
+
 /// x rounded to an integer in [low, high]; NaN gives 0.
 template <class Rounding>
 [[nodiscard]] NIBBLE_INLINE constexpr int round_to_integer(float x, int low, int high,
