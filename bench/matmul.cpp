@@ -4,12 +4,12 @@
 // Each case runs on one thread. Counters, all by processor time: flops (two a multiply-add) a second;
 // of_peak, the same as a share of the rate that multiply-adds in registers reach in this run; weights,
 // bytes of codes, scales and padding a second.
+#include "support/floor.hpp"
+
 #include <nibble/kernel/matmul.hpp>
 
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-#include <ctime>
 #include <string>
 
 #if defined(NIBBLE_BENCH_EIGEN)
@@ -24,34 +24,8 @@ using namespace nibble;
 
 namespace {
 
-/// Multiply-adds in registers, nothing else: flops a second of processor time, the best of five.
-double peak() {
-    static const double rate = [] {
-        using B = Batch<float>;
-        constexpr std::size_t chains = 12, steps = 2'000'000;
-        double best = 0;
-        for (int round = 0; round < 5; ++round) {
-            B sum[chains];
-            unroll<chains>([&](auto i) { sum[i] = B(static_cast<float>(i)); });
-            B factor(0.999f);
-            benchmark::DoNotOptimize(factor);
-            const std::clock_t start = std::clock();
-            for (std::size_t s = 0; s < steps; ++s)
-                unroll<chains>([&](auto i) { sum[i] = fma(sum[i], factor, factor); });
-            const double time = double(std::clock() - start) / CLOCKS_PER_SEC;
-            unroll<chains>([&](auto i) { benchmark::DoNotOptimize(sum[i]); });
-            const double flops = 2.0 * double(chains) * double(steps) * double(B::lanes);
-            best = std::max(best, flops / time);
-        }
-        return best;
-    }();
-    return rate;
-}
-
 void count_flops(benchmark::State& state, std::size_t m, std::size_t n, std::size_t k) {
-    const double flops = 2.0 * double(m) * double(n) * double(k) * double(state.iterations());
-    state.counters["flops"] = benchmark::Counter(flops, benchmark::Counter::kIsRate);
-    state.counters["of_peak"] = benchmark::Counter(flops / peak(), benchmark::Counter::kIsRate);
+    bench::count_flops(state, 2.0 * double(m) * double(n) * double(k));
 }
 
 Tensor<float> uniform(std::size_t rows, std::size_t cols, std::uint64_t seed) {
