@@ -4,16 +4,16 @@
 //     c[i, j] (+)= sum_k left(i, k) * right(j, k)
 //
 // An operand says where (i, k) lies: RowsOf when i is a row of its matrix and k a column, ColumnsOf
-// when it is the other way round. The right operand is brought, `depth_block` values of k at a time,
-// into a panel of a few registers' width that stays in the first cache; quantized weights are decoded
-// there, once. A tile of rows x registers of accumulators then walks down the panel (Goto and van de
-// Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008).
+// when it is the other way round. Left rows are brought into panels for the second cache; the right
+// operand, `depth_block` values of k at a time, into panels for the first. Quantized weights are
+// decoded there; packed ones are used where they lie. gemm_tile.hpp has the loop inside.
 //
-// Each output is one chain of fma over k in ascending order, cut at the same multiples of k whatever
-// the number of threads: results do not depend on it.
+// Each output is one chain of fma over k in ascending order, from zero or from what is added to: how
+// the work is cut for caches, rows and threads does not change a bit.
 #pragma once
 
-#include <nibble/kernel/transpose.hpp>
+#include <nibble/kernel/executor.hpp>
+#include <nibble/kernel/gemm_tile.hpp>
 #include <nibble/store/error.hpp>
 #include <nibble/store/tensor.hpp>
 
@@ -26,18 +26,6 @@ inline void expect_shape(const char* where, const char* what, std::size_t rows, 
         fail(std::string(where) + ": " + what + " is " + to_string(Shape{rows, cols}) +
              ", expected " + to_string(Shape{expected_rows, expected_cols}));
 }
-
-/// The register tile: as many accumulators as leave room for a row of the panel.
-template <class A>
-struct GemmShape {
-    static constexpr std::size_t lanes = Batch<float, A>::lanes;
-    static constexpr bool many = is_avx512<A> || std::is_same_v<A, isa::Neon>;  // 32 registers
-    static constexpr bool scalar = std::is_same_v<A, isa::Scalar>;
-    static constexpr std::size_t rows = scalar ? 2 : many ? 8 : 6;
-    static constexpr std::size_t registers = scalar ? 1 : 2;
-    static constexpr std::size_t panel = registers * lanes;
-    static constexpr std::size_t depth_block = 256;
-};
 
 /// i runs over rows of `matrix`, k over its columns.
 template <class Matrix>
@@ -71,16 +59,18 @@ struct FloatSource {
     }
 };
 
-/// panel[k * width + j] = source(first + j, depth + k) for k < n and j < width, zeros beyond the rows.
+/// Right panels of a plain operand: strips of 16 columns, `step` floats apart, from column `first` and
+/// value `depth` of k on; zeros beyond the columns. `n` is rounded up to whole registers.
 template <class A, class Source>
 void pack_panel(RowsOf<Source> from, std::size_t first, std::size_t depth, std::size_t n,
-                float* panel) {
+                float* panel, std::size_t step) {
     using B = Batch<float, A>;
-    constexpr std::size_t lanes = B::lanes, width = GemmShape<A>::panel;
+    using G = GemmShape<A>;
+    constexpr std::size_t lanes = B::lanes;
     const Source& source = from.matrix;
     for (std::size_t k = 0; k < n; k += lanes) {
         const auto place = source.place(depth + k);
-        for (std::size_t j = 0; j < width; j += lanes) {
+        for (std::size_t j = 0; j < G::panel; j += lanes) {
             B r[lanes];
             const std::size_t row = first + j;
             if (row + lanes <= source.rows()) {
@@ -94,97 +84,47 @@ void pack_panel(RowsOf<Source> from, std::size_t first, std::size_t depth, std::
                                : B(0.0f);
             }
             transpose<A>(r);
-            unroll<lanes>([&](auto i) { r[i].store(panel + (k + i) * width + j); });
+            float* const to = panel + j / G::strip * step + j % G::strip + k * G::strip;
+            unroll<lanes>([&](auto i) { r[i].store(to + i * G::strip); });
         }
     }
 }
 template <class A, class Source>
 void pack_panel(ColumnsOf<Source> from, std::size_t first, std::size_t depth, std::size_t n,
-                float* panel) {
+                float* panel, std::size_t step) {
     using B = Batch<float, A>;
-    constexpr std::size_t lanes = B::lanes, width = GemmShape<A>::panel;
+    using G = GemmShape<A>;
     const Source& source = from.matrix;
-    for (std::size_t j = 0; j < width; j += lanes) {
+    for (std::size_t j = 0; j < G::panel; j += B::lanes) {
+        float* const to = panel + j / G::strip * step + j % G::strip;
         if (first + j >= source.cols()) {
-            for (std::size_t k = 0; k < n; ++k) B(0.0f).store(panel + k * width + j);
+            for (std::size_t k = 0; k < n; ++k) B(0.0f).store(to + k * G::strip);
             continue;
         }
         const auto place = source.place(first + j);
         for (std::size_t k = 0; k < n; ++k)
             source.load(depth + k, first + j, source.factor(depth + k, place))
-                .store(panel + k * width + j);
+                .store(to + k * G::strip);
     }
 }
 
-/// Left values of one tile: row i's at data + i * row_step + k * depth_step.
-struct LeftTile {
-    const float* data;
-    std::size_t step;
+/// A plain operand as right panels, made in scratch memory of right_scratch floats.
+template <class A, class Operand>
+struct PlainRight {
+    static constexpr bool in_place = false;
+    const Operand& operand;
+
+    [[nodiscard]] static constexpr std::size_t scratch(std::size_t block) noexcept {
+        return (block + GemmShape<A>::lanes) * GemmShape<A>::panel;
+    }
+    /// Columns j on and values k .. k + n of k.
+    [[nodiscard]] RightPanel panel(std::size_t j, std::size_t k, std::size_t n,
+                                   float* memory) const {
+        const std::size_t step = (n + GemmShape<A>::lanes) * GemmShape<A>::strip;
+        pack_panel<A>(operand, j, k, n, memory, step);
+        return {memory, step};
+    }
 };
-
-/// c[i, j] (+)= sum over k < n, for Rows rows and Registers registers of columns, of which `cols` are
-/// real. Packed: the left values of one k are neighbours; otherwise those of one row are.
-template <class A, std::size_t Rows, std::size_t Registers, bool Packed>
-void gemm_tile(LeftTile left, const float* panel, std::size_t n, View<float> c, bool add) {
-    using B = Batch<float, A>;
-    constexpr std::size_t lanes = B::lanes, width = GemmShape<A>::panel;
-    B sum[Rows * Registers];
-    unroll<Rows * Registers>([&](auto i) { sum[i] = B(0.0f); });
-    const float* row[Rows];
-    unroll<Rows>([&](auto i) { row[i] = left.data + (Packed ? i : i * left.step); });
-    for (std::size_t k = 0; k < n; ++k) {
-        B r[Registers];
-        unroll<Registers>([&](auto j) { r[j] = B::load(panel + k * width + j * lanes); });
-        unroll<Rows>([&](auto i) {
-            const B x(Packed ? row[0][k * GemmShape<A>::rows + i] : row[i][k]);
-            unroll<Registers>(
-                [&](auto j) { sum[i * Registers + j] = fma(x, r[j], sum[i * Registers + j]); });
-        });
-    }
-    if (c.cols >= Registers * lanes) {
-        unroll<Rows>([&](auto i) {
-            float* out = c.data + i * c.stride;
-            unroll<Registers>([&](auto j) {
-                const B s = sum[i * Registers + j];
-                (add ? B::load(out + j * lanes) + s : s).store(out + j * lanes);
-            });
-        });
-    } else {
-        unroll<Rows>([&](auto i) {
-            float* out = c.data + i * c.stride;
-            unroll<Registers>([&](auto j) {
-                if (j * lanes < c.cols) {
-                    const std::size_t count =
-                        c.cols - j * lanes < lanes ? c.cols - j * lanes : lanes;
-                    const B s = sum[i * Registers + j];
-                    (add ? B::load_first(out + j * lanes, count) + s : s)
-                        .store_first(out + j * lanes, count);
-                }
-            });
-        });
-    }
-}
-
-/// The tile for a run-time number of rows and columns.
-template <class A, bool Packed>
-void gemm_tiles(std::size_t rows, LeftTile left, const float* panel, std::size_t n, View<float> c,
-                bool add) {
-    using G = GemmShape<A>;
-    const auto with = [&]<std::size_t Rows>(std::integral_constant<std::size_t, Rows>) {
-        if (G::registers > 1 && c.cols <= G::lanes)
-            gemm_tile<A, Rows, 1, Packed>(left, panel, n, c, add);
-        else gemm_tile<A, Rows, G::registers, Packed>(left, panel, n, c, add);
-        left.data += Packed ? Rows : Rows * left.step;
-        c.data += Rows * c.stride;
-        rows -= Rows;
-    };
-    if (rows == G::rows) return with(std::integral_constant<std::size_t, G::rows>{});
-    if constexpr (G::rows > 4)
-        if (rows >= 4) with(std::integral_constant<std::size_t, 4>{});
-    if constexpr (G::rows > 2)
-        if (rows >= 2) with(std::integral_constant<std::size_t, 2>{});
-    if (rows >= 1) with(std::integral_constant<std::size_t, 1>{});
-}
 
 /// Zeroes what lies between the columns and the padded width where that is the rows' own.
 template <class A>
@@ -194,82 +134,130 @@ void clear_padding(View<float> c) {
         for (std::size_t j = c.cols; j < padded(c.cols); ++j) c.data[i * c.stride + j] = 0.0f;
 }
 
+/// The sums that a tile at the end of the rows of c begins at, brought to whole registers.
+template <class A>
+[[nodiscard]] TileSums part_of(View<float> c, std::size_t m, std::size_t n, std::size_t rows,
+                               std::size_t n1, float* to) {
+    constexpr std::size_t width = GemmShape<A>::panel;
+    for (std::size_t i = 0; i < rows && i < GemmShape<A>::rows; ++i)
+        for (std::size_t j = 0; j < width; ++j)
+            to[i * width + j] = n + j < n1 ? c.data[(m + i) * c.stride + n + j] : 0.0f;
+    return {to, width, nullptr, 0};
+}
+
+/// How a left operand lies: i its rows, or its columns.
+enum class Left { rows, columns };
+
+/// How a product is cut for the caches.
+template <class A>
+struct GemmBlocks {
+    std::size_t depth;  ///< values of k of one right panel: 32 KiB, for the first cache
+    std::size_t rows;   ///< rows of one left panel: for the second cache, and part of the third
+
+    /// A right operand that is decoded pays for every block of rows.
+    GemmBlocks(std::size_t m, std::size_t k, bool in_place) noexcept {
+        using G = GemmShape<A>;
+        const std::size_t blocks = (k + G::depth_block - 1) / G::depth_block;
+        depth = in_place && m <= G::rows ? k : padded((k + blocks - 1) / blocks);
+        const std::size_t most = in_place ? std::size_t{3} << 17 : std::size_t{3} << 19;
+        rows = most / k < 32 * G::rows ? most / k / G::rows * G::rows : 32 * G::rows;
+        if (rows < 2 * G::rows) rows = 2 * G::rows;
+        if (rows > m) rows = m;
+    }
+};
+
 /// Rows i0 .. i1 and columns j0 .. j1 of the product, on the calling thread.
-template <class A, bool LeftIsColumns, class Right>
+template <class A, Left Form, class Step = MultiplyAdd<A>, class Right, class E>
 void gemm_range(View<const float> left, const Right& right, View<float> c, std::size_t depth,
-                bool add, std::size_t i0, std::size_t i1, std::size_t j0, std::size_t j1) {
+                bool add, const E& epilogue, std::size_t i0, std::size_t i1, std::size_t j0,
+                std::size_t j1) {
     using G = GemmShape<A>;
-    constexpr std::size_t most = G::depth_block;
-    // Blocks of nearly equal length, each a whole number of registers.
-    const std::size_t blocks = (depth + most - 1) / most;
-    const std::size_t block = padded((depth + blocks - 1) / blocks);
-    const std::size_t tiles = (i1 - i0 + G::rows - 1) / G::rows;
-    const std::size_t panel_size = (block + G::lanes) * G::panel;
-    auto scratch = Tensor<float>::uninitialized(
-        Shape{panel_size + (LeftIsColumns ? tiles * G::rows * block : 0)});
-    float* const panel = scratch.data();
-    float* const packed = panel + panel_size;
-    for (std::size_t k = 0; k < depth; k += block) {
-        const std::size_t n = depth - k < block ? depth - k : block;
-        if constexpr (LeftIsColumns) {
-            for (std::size_t d = 0; d < n; ++d) {
-                const float* from = left.data + (k + d) * left.stride;
-                for (std::size_t i = i0; i < i1; i += G::rows) {
-                    float* to = packed + (i - i0) * block + d * G::rows;
-                    if (i + G::rows <= i1)
-                        for (std::size_t r = 0; r < G::rows; ++r) to[r] = from[i + r];
-                    else
-                        for (std::size_t r = 0; i + r < i1; ++r) to[r] = from[i + r];
-                }
-            }
+    const GemmBlocks<A> block(i1 - i0, depth, Right::in_place);
+    const std::size_t left_size = padded(left_panel_size<A>(block.rows, depth));
+    const std::size_t sums_size = padded(block.rows * G::panel);
+    auto scratch =
+        Tensor<float>::uninitialized(Shape{left_size + sums_size + right.scratch(block.depth)});
+    float* const packed = scratch.data();
+    float* const partial = packed + left_size;
+    float* const memory = partial + sums_size;
+    const View<float> part = c.col_block(0, j1);
+    for (std::size_t m = i0; m < i1; m += block.rows) {
+        const std::size_t rows = i1 - m < block.rows ? i1 - m : block.rows;
+        const std::size_t tiles = (rows + G::rows - 1) / G::rows * G::rows;
+        for (std::size_t k = 0; k < depth; k += block.depth) {
+            const std::size_t n = depth - k < block.depth ? depth - k : block.depth;
+            if constexpr (Form == Left::rows)
+                pack_left_rows<A>(left, m, m + rows, k, n, packed + k * tiles);
+            else pack_left_columns<A>(left, m, m + rows, k, n, packed + k * tiles);
         }
         for (std::size_t j = j0; j < j1; j += G::panel) {
-            pack_panel<A>(right, j, k, n, panel);
-            const std::size_t cols = j1 - j < G::panel ? j1 - j : G::panel;
-            for (std::size_t i = i0; i < i1; i += G::rows) {
-                const std::size_t rows = i1 - i < G::rows ? i1 - i : G::rows;
-                const View<float> out{c.data + i * c.stride + j, rows, cols, c.stride, false};
-                if constexpr (LeftIsColumns)
-                    gemm_tiles<A, true>(rows, {packed + (i - i0) * block, 0}, panel, n, out,
-                                        add || k != 0);
-                else
-                    gemm_tiles<A, false>(rows, {left.data + i * left.stride + k, left.stride},
-                                         panel, n, out, add || k != 0);
+            const bool whole = j + G::panel <= j1;
+            for (std::size_t k = 0; k < depth; k += block.depth) {
+                const std::size_t n = depth - k < block.depth ? depth - k : block.depth;
+                const RightPanel panel = right.panel(j, k, n, memory);
+                // The tiles of this block bring the next one nearer, a strip each.
+                RightPanel next{packed, 0};
+                if constexpr (Right::in_place) {
+                    if (k + n < depth) next = right.panel(j, k + n, 0, nullptr);
+                    else if (j + G::panel < j1) next = right.panel(j + G::panel, 0, 0, nullptr);
+                }
+                for (std::size_t i = 0; i < rows; i += G::rows) {
+                    TileSums sums{nullptr, 0, nullptr, 0};
+                    if (k != 0) sums = {partial + i * G::panel, G::panel, nullptr, 0};
+                    else if (add && whole)
+                        sums = {c.data + (m + i) * c.stride + j, c.stride, nullptr, 0};
+                    else if (add)
+                        sums = part_of<A>(c, m + i, j, rows - i, j1, partial + i * G::panel);
+                    if (k + n < depth) {
+                        sums.to = partial + i * G::panel;
+                        sums.to_step = G::panel;
+                    }
+                    const float* ahead = packed + k * tiles;
+                    if (Right::in_place && rows > G::rows && i < G::panel / G::strip * G::rows)
+                        ahead = next.data + i / G::rows * next.step;
+                    gemm_rows<A, Step>(rows - i < G::rows ? rows - i : G::rows,
+                                       packed + k * tiles + i * n, panel, n, sums, part, m + i, j,
+                                       ahead, epilogue);
+                }
             }
         }
     }
 }
 
-/// The product, split over threads by columns, or by rows when there are too few columns. With `add`
-/// it is added to c.
-template <class A, bool LeftIsColumns, class Right>
+/// The product, split over threads by columns or by rows. With `add` it is added to c.
+template <class A, Left Form, class Step = MultiplyAdd<A>, class Right, class E = AsIs>
 void gemm(const BasicHost<A>& on, View<const float> left, const Right& right, View<float> c,
-          std::size_t depth, bool add) {
+          std::size_t depth, bool add, const E& epilogue = {}) {
     using G = GemmShape<A>;
     if (c.empty()) return;
     if (depth == 0) {
         for (std::size_t i = 0; !add && i < c.rows; ++i)
-            for (std::size_t j = 0; j < c.cols; ++j) c.data[i * c.stride + j] = 0.0f;
-    } else {
-        // Waking a thread pays from about 20 us of work.
-        constexpr std::size_t enough = std::size_t{1} << 21;
-        const std::size_t panels = (c.cols + G::panel - 1) / G::panel;
-        const auto threads = static_cast<std::size_t>(on.threads());
-        if (panels >= 2 * threads || c.rows < 2 * G::rows) {
-            const std::size_t work = c.rows * depth * G::panel;
-            const std::size_t grain = G::panel * (1 + enough / (work + 1));
-            on.parallel_for(c.cols, grain, [&](std::size_t j0, std::size_t j1) {
-                gemm_range<A, LeftIsColumns>(left, right, c, depth, add, 0, c.rows, j0, j1);
-            });
-        } else {
-            const std::size_t work = c.cols * depth * G::rows;
-            const std::size_t grain = G::rows * (1 + enough / (work + 1));
-            on.parallel_for(c.rows, grain, [&](std::size_t i0, std::size_t i1) {
-                gemm_range<A, LeftIsColumns>(left, right, c, depth, add, i0, i1, 0, c.cols);
-            });
-        }
+            for (std::size_t j = 0; j < c.cols; j += G::lanes)
+                finish<A>(epilogue, Batch<float, A>(0.0f), c, i, j);
+        return;
     }
-    if (!add) clear_padding<A>(c);
+    // Waking a thread pays from about 20 us of work.
+    constexpr std::size_t enough = std::size_t{1} << 21;
+    const std::size_t panels = (c.cols + G::panel - 1) / G::panel;
+    const auto threads = static_cast<std::size_t>(on.threads());
+    // By columns each thread packs the left operand, by rows the right one.
+    const bool by_rows = Right::in_place ? c.rows >= 16 * G::rows * threads
+                                         : panels < 2 * threads && c.rows >= 2 * G::rows;
+    if (by_rows) {
+        const std::size_t work = c.cols * depth * G::rows;
+        on.parallel_for(
+            c.rows, G::rows * (1 + enough / (work + 1)), [&](std::size_t i0, std::size_t i1) {
+                gemm_range<A, Form, Step>(left, right, c, depth, add, epilogue, i0, i1, 0, c.cols);
+            });
+    } else {
+        const std::size_t work = c.rows * depth * G::panel;
+        on.parallel_for(
+            c.cols, G::panel * (1 + enough / (work + 1)), [&](std::size_t j0, std::size_t j1) {
+                gemm_range<A, Form, Step>(left, right, c, depth, add, epilogue, 0, c.rows, j0, j1);
+            });
+    }
+    if constexpr (!stores_outputs<E>)
+        if (!add) clear_padding<A>(c);
 }
 
 }  // namespace nibble

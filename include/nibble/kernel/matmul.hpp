@@ -136,8 +136,10 @@ void matmul_source(const BasicHost<A>& on, const Source& w, View<const float> x,
     expect_shape("matmul", "x", x.rows, x.cols, x.rows, w.cols());
     expect_shape("matmul", "y", y.rows, y.cols, x.rows, w.rows());
     constexpr std::size_t few = 4;
-    if (x.rows > few || w.cols() == 0)
-        return gemm<A, false>(on, x, RowsOf<Source>{w}, y, w.cols(), false);
+    if (x.rows > few || w.cols() == 0) {
+        const RowsOf<Source> rows{w};
+        return gemm<A, Left::rows>(on, x, PlainRight<A, RowsOf<Source>>{rows}, y, w.cols(), false);
+    }
     if (y.empty()) return;
     const std::size_t grain = row_elements * (1 + (std::size_t{1} << 13) / w.cols());
     on.parallel_for(w.rows(), grain, [&](std::size_t n0, std::size_t n1) {
@@ -159,7 +161,8 @@ void matmul_transposed_source(const BasicHost<A>& on, const Source& w, View<cons
                               View<float> dx) {
     expect_shape("matmul_transposed", "dy", dy.rows, dy.cols, dy.rows, w.rows());
     expect_shape("matmul_transposed", "dx", dx.rows, dx.cols, dy.rows, w.cols());
-    gemm<A, false>(on, dy, ColumnsOf<Source>{w}, dx, w.rows(), false);
+    const ColumnsOf<Source> columns{w};
+    gemm<A, Left::rows>(on, dy, PlainRight<A, ColumnsOf<Source>>{columns}, dx, w.rows(), false);
 }
 
 /// y = x w^T. Fails when the shapes do not match.
@@ -192,7 +195,10 @@ void matmul_gradient(const BasicHost<A>& on, View<const float> dy, View<const fl
                      View<float> dw) {
     expect_shape("matmul_gradient", "x", x.rows, x.cols, dy.rows, x.cols);
     expect_shape("matmul_gradient", "dw", dw.rows, dw.cols, dy.cols, x.cols);
-    gemm<A, true>(on, dy, ColumnsOf<FloatSource<A>>{FloatSource<A>{x}}, dw, dy.rows, true);
+    const FloatSource<A> source{x};
+    const ColumnsOf<FloatSource<A>> columns{source};
+    gemm<A, Left::columns>(on, dy, PlainRight<A, ColumnsOf<FloatSource<A>>>{columns}, dw, dy.rows,
+                           true);
 }
 
 }  // namespace nibble
