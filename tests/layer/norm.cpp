@@ -29,7 +29,7 @@ const auto rms_norm_reference = [](const std::vector<Mat>& p, const Mat& x) {
 }  // namespace
 
 TEST_CASE("LayerNorm at even and odd widths") {
-    for (const std::size_t width : {3, 7, 64, 100, 129}) {
+    for (const std::size_t width : {3u, 7u, 64u, 100u, 129u}) {
         CAPTURE(width);
         check_layer(with_random_parameters(LayerNorm<float>(NormConfig{.width = width})),
                     normal(Shape{2, 3, width}, width), layer_norm_reference,
@@ -38,7 +38,7 @@ TEST_CASE("LayerNorm at even and odd widths") {
 }
 
 TEST_CASE("RmsNorm at even and odd widths") {
-    for (const std::size_t width : {3, 7, 64, 100, 129}) {
+    for (const std::size_t width : {3u, 7u, 64u, 100u, 129u}) {
         CAPTURE(width);
         check_layer(with_random_parameters(RmsNorm<float>(NormConfig{.width = width})),
                     normal(Shape{2, 3, width}, width), rms_norm_reference,
