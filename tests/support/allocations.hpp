@@ -1,0 +1,59 @@
+// Counts the requests of the program for memory. Replaces operator new, so at most one file of a
+// test program includes it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+namespace support {
+
+inline std::atomic<std::size_t> counted{0};
+
+/// Requests to the system so far.
+[[nodiscard]] inline std::size_t allocations() { return counted.load(); }
+
+}  // namespace support
+
+#if defined(__SANITIZE_THREAD__)
+#define NIBBLE_TEST_HOOKS
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NIBBLE_TEST_HOOKS
+#endif
+#endif
+
+#if defined(NIBBLE_TEST_HOOKS)
+// The thread sanitizer's runtime defines operator new itself and does not let a program replace it.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*,
+                                                                  std::size_t),
+                                                         void (*)(const volatile void*));
+namespace support {
+inline const int hooks = __sanitizer_install_malloc_and_free_hooks(
+    [](const volatile void*, std::size_t) { ++counted; }, [](const volatile void*) {});
+}
+#else
+namespace support {
+inline void* count_and_allocate(std::size_t size, std::size_t alignment) {
+    ++counted;
+    size = (size + alignment - 1) / alignment * alignment;
+    if (void* p = std::aligned_alloc(alignment, size == 0 ? alignment : size)) return p;
+    throw std::bad_alloc();
+}
+}  // namespace support
+
+// Not inlined: g++ would otherwise see free() meet operator new and warn.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+    return support::count_and_allocate(size, alignof(std::max_align_t));
+}
+[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
+    return support::count_and_allocate(size, static_cast<std::size_t>(alignment));
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+    std::free(p);
+}
+#endif
