@@ -44,15 +44,29 @@
 // unit is compiled for. Users write nibble::; the linker sees different names in units built with
 // different flags, and never lets one run the other's code (tests/consumer/isa).
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
-#if defined(__AVX512VNNI__)
-#define NIBBLE_TARGET avx512_vnni
-#else
-#define NIBBLE_TARGET avx512
+#define NIBBLE_HAS_AVX512 1
 #endif
-#elif defined(__AVX2__)
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#define NIBBLE_HAS_AVX2 1
+#endif
+#if defined(NIBBLE_HAS_AVX512) && defined(__AVX512VNNI__) && defined(__AVX512BF16__)
+#define NIBBLE_TARGET avx512_bf16
+#elif defined(NIBBLE_HAS_AVX512) && defined(__AVX512VNNI__)
+#define NIBBLE_TARGET avx512_vnni
+#elif defined(NIBBLE_HAS_AVX512)
+#define NIBBLE_TARGET avx512
+#elif defined(NIBBLE_HAS_AVX2) && defined(__AVXVNNI__)
+#define NIBBLE_TARGET avx_vnni
+#elif defined(NIBBLE_HAS_AVX2)
 #define NIBBLE_TARGET avx2
 #elif defined(__AVX__)
 #define NIBBLE_TARGET avx
+#elif defined(__SSE4_1__)
+#define NIBBLE_TARGET sse41
+#elif defined(__ARM_NEON) && defined(__ARM_FEATURE_DOTPROD) && defined(__ARM_FEATURE_MATMUL_INT8)
+#define NIBBLE_TARGET neon_i8mm
+#elif defined(__ARM_NEON) && defined(__ARM_FEATURE_DOTPROD)
+#define NIBBLE_TARGET neon_dotprod
 #else
 #define NIBBLE_TARGET baseline
 #endif

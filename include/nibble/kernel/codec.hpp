@@ -10,7 +10,7 @@
 // its first element.
 #pragma once
 
-#include <nibble/kernel/codec_x86.hpp>
+#include <nibble/kernel/arch.hpp>
 #include <nibble/store/span.hpp>
 #include <nibble/value/list.hpp>
 

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
-// Integer dot products: four products of bytes a lane, summed into an int32.
+// Dot products in registers: four products of bytes a lane summed into an int32, two of bfloat16 summed
+// into a float. The forms of each instruction set are in arch_*.hpp; here are those for every other one.
 //
 // Weights are the unsigned operand, their code plus `code_bias` (one sign bit's worth: 128 for int8,
 // 8 for int4); a kernel takes bias * sum(activations) off again. Activations are signed bytes in
-// [-127, 127]. Results are exact on every instruction set: nothing here saturates.
+// [-127, 127]. Integer results are exact on every instruction set: nothing here saturates.
+//
+// For weights below 16 an instruction set may sum in 16 bits first, which saves half of the work where
+// there is no byte dot product, and costs nothing elsewhere:
+//
+//     B pairs(0);
+//     for (up to pairs_steps steps) pairs = dot4_pairs(pairs, w, x);
+//     sum = add_pairs(sum, pairs);
 #pragma once
 
 #include <nibble/kernel/codec.hpp>
 
 #include <cstring>
-
-#if NIBBLE_SIMD && defined(__AVX2__)
-#include <immintrin.h>
-#endif
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -28,47 +32,39 @@ template <bool Narrow, class A>
                                                         Batch<std::int32_t, A> w,
                                                         Batch<std::int32_t, A> x) noexcept {
     using B = Batch<std::int32_t, A>;
-#if NIBBLE_SIMD && defined(__AVX2__)
-    if constexpr (std::is_same_v<A, isa::Avx512Vnni>) {
-        return typename B::Register(_mm512_dpbusd_epi32(sum.v, w.v, x.v));
-    } else if constexpr (is_avx512<A>) {
-        // Pairs of products up to 2 * 255 * 127 would saturate maddubs: widen to 16 bits instead.
-        if constexpr (Narrow) {
-            const __m512i pairs = _mm512_maddubs_epi16(w.v, x.v);
-            return typename B::Register(
-                _mm512_add_epi32(sum.v, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1))));
-        } else {
-            const __m512i even = _mm512_madd_epi16(_mm512_and_si512(w.v, _mm512_set1_epi16(255)),
-                                                   _mm512_srai_epi16(_mm512_slli_epi16(x.v, 8), 8));
-            const __m512i odd =
-                _mm512_madd_epi16(_mm512_srli_epi16(w.v, 8), _mm512_srai_epi16(x.v, 8));
-            return typename B::Register(_mm512_add_epi32(sum.v, _mm512_add_epi32(even, odd)));
-        }
-    } else if constexpr (is_avx<A>) {
-        if constexpr (Narrow) {
-            const __m256i pairs = _mm256_maddubs_epi16(w.v, x.v);
-            return typename B::Register(
-                _mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
-        } else {
-            const __m256i even = _mm256_madd_epi16(_mm256_and_si256(w.v, _mm256_set1_epi16(255)),
-                                                   _mm256_srai_epi16(_mm256_slli_epi16(x.v, 8), 8));
-            const __m256i odd =
-                _mm256_madd_epi16(_mm256_srli_epi16(w.v, 8), _mm256_srai_epi16(x.v, 8));
-            return typename B::Register(_mm256_add_epi32(sum.v, _mm256_add_epi32(even, odd)));
-        }
-    } else if constexpr (std::is_same_v<A, isa::Sse2>) {
-        const __m128i even = _mm_madd_epi16(_mm_and_si128(w.v, _mm_set1_epi16(255)),
-                                            _mm_srai_epi16(_mm_slli_epi16(x.v, 8), 8));
-        const __m128i odd = _mm_madd_epi16(_mm_srli_epi16(w.v, 8), _mm_srai_epi16(x.v, 8));
-        return typename B::Register(_mm_add_epi32(sum.v, _mm_add_epi32(even, odd)));
-    } else
-#endif
-    {
-        sum = sum + (w & B(255)) * ((x << 24) >> 24);
-        sum = sum + ((w >> 8) & B(255)) * ((x << 16) >> 24);
-        sum = sum + ((w >> 16) & B(255)) * ((x << 8) >> 24);
-        return sum + ((w >> 24) & B(255)) * (x >> 24);
-    }
+    sum = sum + (w & B(255)) * ((x << 24) >> 24);
+    sum = sum + ((w >> 8) & B(255)) * ((x << 16) >> 24);
+    sum = sum + ((w >> 16) & B(255)) * ((x << 8) >> 24);
+    return sum + ((w >> 24) & B(255)) * (x >> 24);
+}
+
+/// Steps of dot4_pairs that may be summed before an add_pairs: 8 * 2 * 15 * 127 = 30480 < 2^15.
+inline constexpr std::size_t pairs_steps = 8;
+
+/// One step of a sum of products of bytes w < 16 and x, in a form of the instruction set's own that
+/// begins with zero and that only add_pairs reads.
+template <class A>
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> dot4_pairs(Batch<std::int32_t, A> pairs,
+                                                              Batch<std::int32_t, A> w,
+                                                              Batch<std::int32_t, A> x) noexcept {
+    return dot4<true>(pairs, w, x);
+}
+/// sum + what dot4_pairs has summed: together the same as dot4<true> for each step.
+template <class A>
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> add_pairs(
+    Batch<std::int32_t, A> sum, Batch<std::int32_t, A> pairs) noexcept {
+    return sum + pairs;
+}
+
+/// sum + w[0] x[0] + w[1] x[1] in every lane: w and x are two bfloat16 each, the first in the low half.
+/// has_bf16_dot<A>: subnormal numbers count as zero, and each step rounds as vdpbf16ps does.
+template <class A>
+[[nodiscard]] NIBBLE_INLINE Batch<float, A> dot2(Batch<float, A> sum, Batch<std::uint32_t, A> w,
+                                                 Batch<std::uint32_t, A> x) noexcept {
+    using B = Batch<std::uint32_t, A>;
+    const B upper(0xFFFF0000u);
+    sum = fma(bit_cast_to<float>(w << 16), bit_cast_to<float>(x << 16), sum);
+    return fma(bit_cast_to<float>(w & upper), bit_cast_to<float>(x & upper), sum);
 }
 
 /// Lanes from consecutive words of 1, 2 or 4 bytes, zero-extended.

@@ -7,7 +7,7 @@
 // AVX2 16, 16, 25, 10, 32, 20, 4 and 19.
 #pragma once
 
-#include <nibble/kernel/codec_x86.hpp>
+#include <nibble/kernel/arch.hpp>
 
 #if NIBBLE_SIMD && defined(__AVX2__)
 #include <immintrin.h>

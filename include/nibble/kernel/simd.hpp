@@ -36,19 +36,22 @@ struct xsimd_arch<isa::Sse2> {
     using type = xsimd::sse2;
 };
 template <>
-struct xsimd_arch<isa::Avx2> {
+struct xsimd_arch<isa::Sse41> {
+    using type = xsimd::sse4_1;
+};
+template <class A>
+    requires is_avx2<A>
+struct xsimd_arch<A> {
     using type = xsimd::fma3<xsimd::avx2>;
 };
-template <>
-struct xsimd_arch<isa::Avx512> {
+template <class A>
+    requires is_avx512<A>
+struct xsimd_arch<A> {
     using type = xsimd::avx512bw;
 };
-template <>
-struct xsimd_arch<isa::Avx512Vnni> {
-    using type = xsimd::avx512bw;
-};
-template <>
-struct xsimd_arch<isa::Neon> {
+template <class A>
+    requires is_neon<A>
+struct xsimd_arch<A> {
 #if defined(__aarch64__)
     using type = xsimd::neon64;
 #else

@@ -5,7 +5,7 @@
 // indices every element becomes a register.
 #pragma once
 
-#include <nibble/kernel/codec_x86.hpp>
+#include <nibble/kernel/arch.hpp>
 
 #include <utility>
 
