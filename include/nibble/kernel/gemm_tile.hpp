@@ -19,7 +19,7 @@ namespace nibble::inline NIBBLE_ARCH {
 template <class A>
 struct GemmShape {
     static constexpr std::size_t lanes = Batch<float, A>::lanes;
-    static constexpr bool many = is_avx512<A> || std::is_same_v<A, isa::Neon>;  // 32 registers
+    static constexpr bool many = is_avx512<A> || is_neon<A>;  // 32 registers
     static constexpr bool scalar = std::is_same_v<A, isa::Scalar>;
     static constexpr std::size_t strip = 16;  ///< columns of a right panel that lie together
     static constexpr std::size_t registers = lanes == 16 ? 2 : strip / lanes;
