@@ -155,9 +155,22 @@ struct Batch<T, isa::Scalar> {
     friend NIBBLE_INLINE Mask operator>=(Batch a, Batch b) noexcept { return b <= a; }
 
     /// a * b + c
-    friend NIBBLE_INLINE Batch fma(Batch a, Batch b, Batch c) noexcept { return a * b + c; }
+    friend NIBBLE_INLINE Batch fma(Batch a, Batch b, Batch c) noexcept {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+        // Said outright: whether a compiler would fuse a * b + c by itself is its own choice.
+        if constexpr (std::is_same_v<T, float>) {
+            for (std::size_t i = 0; i < lanes; ++i)
+                a.lane[i] = std::fma(a.lane[i], b.lane[i], c.lane[i]);
+            return a;
+        }
+#endif
+        return a * b + c;
+    }
     /// c - a * b
-    friend NIBBLE_INLINE Batch fnma(Batch a, Batch b, Batch c) noexcept { return c - a * b; }
+    friend NIBBLE_INLINE Batch fnma(Batch a, Batch b, Batch c) noexcept {
+        if constexpr (std::is_same_v<T, float>) return fma(-a, b, c);
+        else return c - a * b;
+    }
     /// The smaller of a and b; with a NaN among them, either one.
     friend NIBBLE_INLINE Batch min(Batch a, Batch b) noexcept {
         return map(a, b, [](T x, T y) { return x < y ? x : y; });
