@@ -114,6 +114,7 @@ struct PlainRight {
     static constexpr bool in_place = false;
     const Operand& operand;
 
+    [[nodiscard]] static constexpr std::size_t unit() noexcept { return 1; }
     [[nodiscard]] static constexpr std::size_t scratch(std::size_t block) noexcept {
         return (block + GemmShape<A>::lanes) * GemmShape<A>::panel;
     }
@@ -154,11 +155,13 @@ struct GemmBlocks {
     std::size_t depth;  ///< values of k of one right panel: 32 KiB, for the first cache
     std::size_t rows;   ///< rows of one left panel: for the second cache, and part of the third
 
-    /// A right operand that is decoded pays for every block of rows.
-    GemmBlocks(std::size_t m, std::size_t k, bool in_place) noexcept {
+    /// A right operand that is decoded pays for every block of rows. Its panels begin at multiples of
+    /// `unit` values of k.
+    GemmBlocks(std::size_t m, std::size_t k, bool in_place, std::size_t unit) noexcept {
         using G = GemmShape<A>;
         const std::size_t blocks = (k + G::depth_block - 1) / G::depth_block;
         depth = in_place && m <= G::rows ? k : padded((k + blocks - 1) / blocks);
+        depth = (depth + unit - 1) / unit * unit;
         const std::size_t most = in_place ? std::size_t{3} << 17 : std::size_t{3} << 19;
         rows = most / k < 32 * G::rows ? most / k / G::rows * G::rows : 32 * G::rows;
         if (rows < 2 * G::rows) rows = 2 * G::rows;
@@ -172,7 +175,7 @@ void gemm_range(View<const float> left, const Right& right, View<float> c, std::
                 bool add, const E& epilogue, std::size_t i0, std::size_t i1, std::size_t j0,
                 std::size_t j1) {
     using G = GemmShape<A>;
-    const GemmBlocks<A> block(i1 - i0, depth, Right::in_place);
+    const GemmBlocks<A> block(i1 - i0, depth, Right::in_place, right.unit());
     const std::size_t left_size = padded(left_panel_size<A>(block.rows, depth));
     const std::size_t sums_size = padded(block.rows * G::panel);
     auto scratch =
