@@ -1,59 +1,11 @@
 // Float activations on packed weights, against double precision and against the plain product.
-#include "matmul_reference.hpp"
+#include "packed_float_reference.hpp"
 
 #include <nibble/kernel/math.hpp>
-#include <nibble/kernel/pack.hpp>
-#include <nibble/kernel/packed_float.hpp>
 
 using namespace nibble;
 
 namespace {
-
-template <class A, class F>
-void check(std::size_t m, std::size_t n, std::size_t k, Random& random) {
-    INFO(std::string(A::name), " ", to_string(spec_of<F>()), ": ", m, " x ", n, " x ", k);
-    const BasicHost<A> on(1);
-    const bool whole = random.below(2) == 0;
-    Matrix<F> w(n, k);
-    test::fill(w, random);
-    const test::Exact<F> exact(w);
-    const Matrix<Packed<F>> packed = pack(on, w);
-    test::Window x(m, k, whole), y(m, n, whole);
-    x.fill(random);
-    matmul(on, packed, x.view, y.view);
-    std::size_t bad = 0;
-    for (std::size_t i = 0; i < m; ++i)
-        for (std::size_t j = 0; j < n; ++j) {
-            test::Sum sum;
-            for (std::size_t l = 0; l < k; ++l) {
-                sum.value += double(x.view(i, l)) * exact.value[j * k + l];
-                sum.size += std::fabs(double(x.view(i, l))) * exact.size[j * k + l];
-            }
-            bad += sum.near(y.view(i, j), k) ? 0 : 1;
-        }
-    REQUIRE(bad == 0);
-    REQUIRE(y.surroundings_intact());
-}
-
-// Every number of rows up to two tiles and a bit; widths around runs, chunks and lines.
-template <class A, class... F>
-void check_formats(TypeList<F...>) {
-    Random random(21);
-    constexpr std::size_t widths[] = {1, 7, 8, 24, 31, 32, 33, 40, 63, 64, 72, 96, 100, 160, 320};
-    const auto each = [&]<class G>(G*) {
-        for (std::size_t m = 0; m <= 27; ++m)
-            check<A, G>(m, 1 + random.below(70), widths[random.below(std::size(widths))], random);
-        for (const std::size_t n : {1u, 15u, 16u, 17u, 31u, 32u, 33u, 64u, 65u})
-            for (const std::size_t m : {1u, 2u, 5u, 13u})
-                check<A, G>(m, n, widths[random.below(std::size(widths))], random);
-        for (const std::size_t k : widths)
-            for (const std::size_t m : {1u, 3u, 8u, 9u, 40u}) check<A, G>(m, 20, k, random);
-        check<A, G>(1, 40, 1100, random);
-        check<A, G>(17, 40, 1000, random);
-        check<A, G>(30, 40, 600, random);
-    };
-    (each(static_cast<F*>(nullptr)), ...);
-}
 
 template <class F>
 void threads_agree(std::size_t m, std::size_t n, std::size_t k) {
@@ -76,20 +28,8 @@ void threads_agree(std::size_t m, std::size_t n, std::size_t k) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("unscaled packed weights", A, isa::Scalar, Isa) {
-    check_formats<A>(TypeList<float, half, bfloat16, fp8_e4m3, fp8_e5m2, Int8Value, Int4Value>{});
-}
-TEST_CASE_TEMPLATE("packed integers", A, isa::Scalar, Isa) {
-    check_formats<A>(
-        TypeList<PerRow<Int8Value>, PerTensor<Int8Value, float>, Grouped<Int8Value, 32>,
-                 Grouped<Int4Value, 32>, Grouped<Int4Value, 128, half, Offset::stored>,
-                 PerRow<Int4Value>, Grouped<Int4Value, 8>>{});
-}
-TEST_CASE_TEMPLATE("packed small integers and tables", A, isa::Scalar, Isa) {
-    check_formats<A>(
-        TypeList<Grouped<Int2Value, 32>, Grouped<Ternary, 40>, PerRow<Ternary, float>,
-                 Grouped<Int2Value, 8, half, Offset::stored>, Grouped<fp4_e2m1, 32, E8M0>,
-                 Grouped<Nf4, 64, float>, Grouped<fp4_e2m1, 16, fp8_e4m3>, PerRow<fp8_e4m3>,
-                 PerRow<Int8Value, half, Offset::stored>>{});
+    test::check_packed_formats<A>(
+        TypeList<float, half, bfloat16, fp8_e4m3, fp8_e5m2, Int8Value, Int4Value>{});
 }
 
 TEST_CASE("packed products are the same for 1, 2 and 3 threads") {

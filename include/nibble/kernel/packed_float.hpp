@@ -102,7 +102,7 @@ public:
     FewRowsOf(View<const float> x, const PackedLayout<F>& layout) {
         using V = value_of<F>;
         constexpr bool offsets = format_traits<F>::has_offset;
-        const std::size_t step = x.rows == 1 ? 1 : GemmShape<A>::rows;
+        const std::size_t step = x.rows == 1 ? 1 : FewRows::step<A, 2>;
         // Columns that a run is padded by are multiplied by codes of zero, but must be numbers.
         const std::size_t width = layout.cols + PackedLayout<F>::chunk;
         const bool copy = step != 1 || layout.run % packed_columns<V> != 0;
@@ -114,7 +114,7 @@ public:
             else pack_left_rows<A>(x, 0, x.rows, 0, x.cols, to);
             for (std::size_t i = x.cols * step; i < width * step; ++i) to[i] = 0.0f;
         }
-        rows = {copy ? to : x.data, step, to + copied};
+        rows = {copy ? to : x.data, to + copied};
         if constexpr (offsets)
             for (std::size_t g = 0; g < layout.runs; ++g)
                 for (std::size_t m = 0; m < step; ++m)

@@ -22,8 +22,11 @@ inline constexpr std::size_t packed_few = is_avx512<A>                   ? 8
 
 /// A few rows of activations as the kernel reads them: element (m, k) at data[k * step + m].
 struct FewRows {
+    /// One row is read where it lies, more as a left panel of the tiled product.
+    template <class A, std::size_t M>
+    static constexpr std::size_t step = M == 1 ? 1 : GemmShape<A>::rows;
+
     const float* data;
-    std::size_t step;
     const float* sums;  ///< [run][step]: sums of a run's activations; only where there are offsets
 };
 
@@ -36,7 +39,9 @@ void packed_rows_tile(const std::uint8_t* tile, const PackedLayout<F>& layout, F
     using V = typename Traits::Value;
     constexpr std::size_t R = 16 / B::lanes, columns = packed_columns<V>;
     // Independent sums, so that an fma need not wait for the one before it.
-    constexpr std::size_t chains = M * R >= 4 ? 1 : 4 / (M * R);
+    constexpr std::size_t sums = M * R;
+    constexpr std::size_t chains = !is_avx512<A> && sums >= 4 ? 1 : sums <= 2 ? 4 / sums : 2;
+    constexpr std::size_t step = FewRows::step<A, M>;
     constexpr std::size_t per_line = chains < columns ? chains : columns;
     constexpr std::size_t lines = chains / per_line;  // lines a step
     constexpr std::size_t line_bytes = PackedLayout<F>::line * packed_lines<V>;
@@ -46,13 +51,13 @@ void packed_rows_tile(const std::uint8_t* tile, const PackedLayout<F>& layout, F
         B sum[chains * M * R];
         unroll<chains * M * R>([&](auto i) NIBBLE_INLINE_LAMBDA { sum[i] = B(0.0f); });
         const std::uint8_t* codes = tile + layout.codes_at(g);
-        const float* a = x.data + g * layout.run * x.step;
+        const float* a = x.data + g * layout.run * step;
         const auto take = [&](const std::uint8_t* line, const float* at, std::size_t part,
                               auto chain) NIBBLE_INLINE_LAMBDA {
             unroll<R>([&](auto h) NIBBLE_INLINE_LAMBDA {
                 decode_line<V, A>(line, h, [&](auto p, B v) NIBBLE_INLINE_LAMBDA {
                     const float* from =
-                        packed_parts<V> ? at + (p / 4 * part + p % 4) * x.step : at + p * x.step;
+                        packed_parts<V> ? at + (p / 4 * part + p % 4) * step : at + p * step;
                     constexpr std::size_t s = (chain * per_line + p % per_line) * M * R;
                     unroll<M>([&](auto m) NIBBLE_INLINE_LAMBDA {
                         sum[s + m * R + h] = fma(B(from[m]), v, sum[s + m * R + h]);
@@ -63,21 +68,21 @@ void packed_rows_tile(const std::uint8_t* tile, const PackedLayout<F>& layout, F
         constexpr std::integral_constant<std::size_t, 0> first{};
         if constexpr (packed_parts<V>) {
             constexpr std::size_t chunk = PackedLayout<F>::chunk;
-            for (std::size_t k = 0; k < layout.run; k += chunk, a += chunk * x.step) {
+            for (std::size_t k = 0; k < layout.run; k += chunk, a += chunk * step) {
                 const std::size_t part = layout.chunk_columns(k) * std::size_t(bits_v<V>) / 8;
                 for (std::size_t j = 0; j < part; j += 4, codes += line_bytes)
-                    take(codes, a + j * x.step, part, first);
+                    take(codes, a + j * step, part, first);
             }
         } else {
             std::size_t left = (layout.run + columns - 1) / columns;
             for (; left >= lines; left -= lines) {
                 unroll<lines>([&](auto i) NIBBLE_INLINE_LAMBDA {
-                    take(codes + i * line_bytes, a + i * columns * x.step, 0, i);
+                    take(codes + i * line_bytes, a + i * columns * step, 0, i);
                 });
                 codes += lines * line_bytes;
-                a += lines * columns * x.step;
+                a += lines * columns * step;
             }
-            for (; left != 0; --left, codes += line_bytes, a += columns * x.step)
+            for (; left != 0; --left, codes += line_bytes, a += columns * step)
                 take(codes, a, 0, first);
         }
         unroll<M * R>([&](auto i) NIBBLE_INLINE_LAMBDA {
@@ -97,7 +102,7 @@ void packed_rows_tile(const std::uint8_t* tile, const PackedLayout<F>& layout, F
                 if constexpr (Traits::has_offset) {
                     const B offset = decode_scales<S, A>(scales + PackedLayout<F>::line, h);
                     unroll<M>([&](auto m) NIBBLE_INLINE_LAMBDA {
-                        const B s(x.sums[g * x.step + m]);
+                        const B s(x.sums[g * step + m]);
                         total[m * R + h] = fma(offset, s, total[m * R + h]);
                     });
                 }
