@@ -56,15 +56,16 @@ template <class A>
     return sum + pairs;
 }
 
-/// sum + w[0] x[0] + w[1] x[1] in every lane: w and x are two bfloat16 each, the first in the low half.
-/// has_bf16_dot<A>: subnormal numbers count as zero, and each step rounds as vdpbf16ps does.
+/// (sum + w[1] x[1]) + w[0] x[0] in every lane, each step rounded once: w and x are two bfloat16 each,
+/// the first in the low half. With has_bf16_dot<A> subnormal numbers count as zero; apart from them
+/// vdpbf16ps gives the same bits.
 template <class A>
 [[nodiscard]] NIBBLE_INLINE Batch<float, A> dot2(Batch<float, A> sum, Batch<std::uint32_t, A> w,
                                                  Batch<std::uint32_t, A> x) noexcept {
     using B = Batch<std::uint32_t, A>;
     const B upper(0xFFFF0000u);
-    sum = fma(bit_cast_to<float>(w << 16), bit_cast_to<float>(x << 16), sum);
-    return fma(bit_cast_to<float>(w & upper), bit_cast_to<float>(x & upper), sum);
+    sum = fma(bit_cast_to<float>(w & upper), bit_cast_to<float>(x & upper), sum);
+    return fma(bit_cast_to<float>(w << 16), bit_cast_to<float>(x << 16), sum);
 }
 
 /// Lanes from consecutive words of 1, 2 or 4 bytes, zero-extended.

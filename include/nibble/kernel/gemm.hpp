@@ -146,8 +146,21 @@ template <class A>
     return {to, width, nullptr, 0};
 }
 
-/// How a left operand lies: i its rows, or its columns.
-enum class Left { rows, columns };
+/// The left operand: i its rows, or its columns. pack(i0, i1, k, n, to) makes left panels of it.
+template <class A>
+struct LeftRows {
+    View<const float> x;
+    void pack(std::size_t i0, std::size_t i1, std::size_t k, std::size_t n, float* to) const {
+        pack_left_rows<A>(x, i0, i1, k, n, to);
+    }
+};
+template <class A>
+struct LeftColumns {
+    View<const float> x;
+    void pack(std::size_t i0, std::size_t i1, std::size_t k, std::size_t n, float* to) const {
+        pack_left_columns<A>(x, i0, i1, k, n, to);
+    }
+};
 
 /// How a product is cut for the caches.
 template <class A>
@@ -170,10 +183,9 @@ struct GemmBlocks {
 };
 
 /// Rows i0 .. i1 and columns j0 .. j1 of the product, on the calling thread.
-template <class A, Left Form, class Step = MultiplyAdd<A>, class Right, class E>
-void gemm_range(View<const float> left, const Right& right, View<float> c, std::size_t depth,
-                bool add, const E& epilogue, std::size_t i0, std::size_t i1, std::size_t j0,
-                std::size_t j1) {
+template <class A, class Step = MultiplyAdd<A>, class Left, class Right, class E>
+void gemm_range(const Left& left, const Right& right, View<float> c, std::size_t depth, bool add,
+                const E& epilogue, std::size_t i0, std::size_t i1, std::size_t j0, std::size_t j1) {
     using G = GemmShape<A>;
     const GemmBlocks<A> block(i1 - i0, depth, Right::in_place, right.unit());
     const std::size_t left_size = padded(left_panel_size<A>(block.rows, depth));
@@ -189,9 +201,7 @@ void gemm_range(View<const float> left, const Right& right, View<float> c, std::
         const std::size_t tiles = (rows + G::rows - 1) / G::rows * G::rows;
         for (std::size_t k = 0; k < depth; k += block.depth) {
             const std::size_t n = depth - k < block.depth ? depth - k : block.depth;
-            if constexpr (Form == Left::rows)
-                pack_left_rows<A>(left, m, m + rows, k, n, packed + k * tiles);
-            else pack_left_columns<A>(left, m, m + rows, k, n, packed + k * tiles);
+            left.pack(m, m + rows, k, n, packed + k * tiles);
         }
         for (std::size_t j = j0; j < j1; j += G::panel) {
             const bool whole = j + G::panel <= j1;
@@ -228,8 +238,8 @@ void gemm_range(View<const float> left, const Right& right, View<float> c, std::
 }
 
 /// The product, split over threads by columns or by rows. With `add` it is added to c.
-template <class A, Left Form, class Step = MultiplyAdd<A>, class Right, class E = AsIs>
-void gemm(const BasicHost<A>& on, View<const float> left, const Right& right, View<float> c,
+template <class Step, class A, class Left, class Right, class E = AsIs>
+void gemm(const BasicHost<A>& on, const Left& left, const Right& right, View<float> c,
           std::size_t depth, bool add, const E& epilogue = {}) {
     using G = GemmShape<A>;
     if (c.empty()) return;
@@ -250,13 +260,13 @@ void gemm(const BasicHost<A>& on, View<const float> left, const Right& right, Vi
         const std::size_t work = c.cols * depth * G::rows;
         on.parallel_for(
             c.rows, G::rows * (1 + enough / (work + 1)), [&](std::size_t i0, std::size_t i1) {
-                gemm_range<A, Form, Step>(left, right, c, depth, add, epilogue, i0, i1, 0, c.cols);
+                gemm_range<A, Step>(left, right, c, depth, add, epilogue, i0, i1, 0, c.cols);
             });
     } else {
         const std::size_t work = c.rows * depth * G::panel;
         on.parallel_for(
             c.cols, G::panel * (1 + enough / (work + 1)), [&](std::size_t j0, std::size_t j1) {
-                gemm_range<A, Form, Step>(left, right, c, depth, add, epilogue, 0, c.rows, j0, j1);
+                gemm_range<A, Step>(left, right, c, depth, add, epilogue, 0, c.rows, j0, j1);
             });
     }
     if constexpr (!stores_outputs<E>)

@@ -138,7 +138,8 @@ void matmul_source(const BasicHost<A>& on, const Source& w, View<const float> x,
     constexpr std::size_t few = 4;
     if (x.rows > few || w.cols() == 0) {
         const RowsOf<Source> rows{w};
-        return gemm<A, Left::rows>(on, x, PlainRight<A, RowsOf<Source>>{rows}, y, w.cols(), false);
+        return gemm<MultiplyAdd<A>>(on, LeftRows<A>{x}, PlainRight<A, RowsOf<Source>>{rows}, y,
+                                    w.cols(), false);
     }
     if (y.empty()) return;
     const std::size_t grain = row_elements * (1 + (std::size_t{1} << 13) / w.cols());
@@ -162,7 +163,8 @@ void matmul_transposed_source(const BasicHost<A>& on, const Source& w, View<cons
     expect_shape("matmul_transposed", "dy", dy.rows, dy.cols, dy.rows, w.rows());
     expect_shape("matmul_transposed", "dx", dx.rows, dx.cols, dy.rows, w.cols());
     const ColumnsOf<Source> columns{w};
-    gemm<A, Left::rows>(on, dy, PlainRight<A, ColumnsOf<Source>>{columns}, dx, w.rows(), false);
+    gemm<MultiplyAdd<A>>(on, LeftRows<A>{dy}, PlainRight<A, ColumnsOf<Source>>{columns}, dx,
+                         w.rows(), false);
 }
 
 /// y = x w^T. Fails when the shapes do not match.
@@ -197,8 +199,8 @@ void matmul_gradient(const BasicHost<A>& on, View<const float> dy, View<const fl
     expect_shape("matmul_gradient", "dw", dw.rows, dw.cols, dy.cols, x.cols);
     const FloatSource<A> source{x};
     const ColumnsOf<FloatSource<A>> columns{source};
-    gemm<A, Left::columns>(on, dy, PlainRight<A, ColumnsOf<FloatSource<A>>>{columns}, dw, dy.rows,
-                           true);
+    gemm<MultiplyAdd<A>>(on, LeftColumns<A>{dy}, PlainRight<A, ColumnsOf<FloatSource<A>>>{columns},
+                         dw, dy.rows, true);
 }
 
 }  // namespace nibble

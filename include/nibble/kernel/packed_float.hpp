@@ -146,7 +146,7 @@ void matmul(const BasicHost<A>& on, const Matrix<Packed<F>>& w, View<const float
     if (y.empty()) return;
     if (x.rows > packed_few<A> || w.cols() == 0) {
         const PackedRight<F, A> right{w};
-        return gemm<A, Left::rows>(on, x, right, y, w.cols(), false, epilogue);
+        return gemm<MultiplyAdd<A>>(on, LeftRows<A>{x}, right, y, w.cols(), false, epilogue);
     }
     const auto& layout = w.layout();
     const FewRowsOf<A, F> few(x, layout);

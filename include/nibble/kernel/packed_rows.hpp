@@ -16,9 +16,9 @@ namespace nibble::inline NIBBLE_ARCH {
 /// Rows of x that this kernel takes at a time, at most: as many as leave their sums in registers. From
 /// one row more on, tiles are decoded for the tiled product.
 template <class A>
-inline constexpr std::size_t packed_few = is_avx512<A>                   ? 8
-                                          : std::is_same_v<A, isa::Avx2> ? 2
-                                                                         : 1;
+inline constexpr std::size_t packed_few = is_avx512<A> ? 8
+                                          : is_avx2<A> ? 2
+                                                       : 1;
 
 /// A few rows of activations as the kernel reads them: element (m, k) at data[k * step + m].
 struct FewRows {
