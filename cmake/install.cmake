@@ -28,6 +28,8 @@ install(FILES
     "${PROJECT_BINARY_DIR}/nibble-config.cmake"
     "${PROJECT_BINARY_DIR}/nibble-config-version.cmake"
     "${PROJECT_SOURCE_DIR}/cmake/dependencies.cmake"
+    "${PROJECT_SOURCE_DIR}/cmake/dispatch.cmake"
+    "${PROJECT_SOURCE_DIR}/cmake/dispatch.cpp.in"
     DESTINATION "${nibble_package_dir}")
 
 # pkg-config: the prefix is found from where the file lies.

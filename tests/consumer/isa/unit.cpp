@@ -1,4 +1,4 @@
-// One unit, compiled three times for different instruction sets, with UNIT naming each.
+// One unit, compiled for each instruction set.
 #include "unit.hpp"
 
 #include <nibble/kernel/gather.hpp>
@@ -8,9 +8,7 @@
 #include <nibble/kernel/transform.hpp>
 
 #include <array>
-
-#define NAME_(unit) isa_##unit
-#define NAME(unit) NAME_(unit)
+#include <cstring>
 
 namespace {
 
@@ -71,11 +69,54 @@ double normalized(const Host& on) {
     return sum_of_squares(on, y);
 }
 
+std::array<double, isa_sums> sums() {
+    const Host on(2);
+    return {products<float>(on),
+            products<half>(on),
+            products<PerRow<Int8Value>>(on),
+            products<Grouped<Int4Value, 32>>(on),
+            exponentials(on),
+            normalized(on)};
+}
+
+/// Products of whole numbers: the scales are 1, every sum is a whole number, so all bits are equal.
+template <class V>
+void hash_products(std::uint64_t& hash) {
+    const Host on(1);
+    const int low = value_traits<V>::lowest().code, high = value_traits<V>::highest().code;
+    for (const std::size_t m : {1u, 2u, 5u, 16u}) {
+        Matrix<V> w(rows, cols);
+        Random random(7);
+        for (std::size_t r = 0; r < rows; ++r)
+            for (std::size_t k = 0; k < cols; ++k)
+                w.codes().row(r).set(
+                    k,
+                    V(r % 3 == 0 ? high : low + int(random.below(std::uint64_t(high - low + 1)))));
+        Tensor<float> x(Shape{m, cols}), y(Shape{m, rows});
+        for (std::size_t r = 0; r < m; ++r)
+            for (std::size_t k = 0; k < cols; ++k)
+                x(r, k) = static_cast<float>(k % 32 == 0 ? 127 : int(random.below(255)) - 127);
+        matmul_int8(on, w, x, y);
+        for (std::size_t r = 0; r < m; ++r)
+            for (std::size_t n = 0; n < rows; ++n) {
+                std::uint32_t bits;
+                const float number = y(r, n);
+                std::memcpy(&bits, &number, sizeof(bits));
+                hash = (hash ^ bits) * 0x100000001B3u;
+            }
+    }
+}
+
+std::uint64_t integers() {
+    std::uint64_t hash = 0xCBF29CE484222325u;
+    hash_products<Int8Value>(hash);
+    hash_products<Int4Value>(hash);
+    hash_products<Int2Value>(hash);
+    hash_products<Ternary>(hash);
+    return hash;
+}
+
 }  // namespace
 
-IsaResult NAME(UNIT)() {
-    const Host on(2);
-    return {Host::InstructionSet::name,
-            {products<float>(on), products<half>(on), products<PerRow<Int8Value>>(on),
-             products<Grouped<Int4Value, 32>>(on), exponentials(on), normalized(on)}};
-}
+extern const IsaUnit NIBBLE_DISPATCHED;
+const IsaUnit NIBBLE_DISPATCHED = {Isa::name, sums, integers};

@@ -1,16 +1,18 @@
-// What each unit exports: one function under the unit's name.
+// What the unit exports, once for each instruction set: a table of functions.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 
 inline constexpr std::size_t isa_sums = 6;
 
 /// Kernels run on the same data by one instruction set.
-struct IsaResult {
+struct IsaUnit {
     const char* isa;
-    double sums[isa_sums];
+    std::array<double, isa_sums> (*sums)();
+    /// A hash of every bit that integer products give.
+    std::uint64_t (*integers)();
 };
 
-IsaResult isa_baseline();
-IsaResult isa_avx2();
-IsaResult isa_avx512();
+const IsaUnit& isa_unit();
