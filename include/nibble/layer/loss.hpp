@@ -43,15 +43,19 @@ struct MeanSquare {
 inline constexpr CrossEntropy cross_entropy{};
 inline constexpr MeanSquare mean_square{};
 
-/// The index of the largest element, the first of equals; 0 for an empty span.
-[[nodiscard]] inline std::int32_t argmax(std::span<const float> x) noexcept {
+/// The index of the largest of n numbers, the first of equals; 0 when there are none.
+[[nodiscard]] inline std::int32_t argmax(const float* x, std::size_t n) noexcept {
     std::size_t best = 0;
-    for (std::size_t i = 1; i < x.size(); ++i) best = x[i] > x[best] ? i : best;
+    for (std::size_t i = 1; i < n; ++i) best = x[i] > x[best] ? i : best;
     return static_cast<std::int32_t>(best);
+}
+/// The same of a span.
+[[nodiscard]] inline std::int32_t argmax(std::span<const float> x) noexcept {
+    return argmax(x.data(), x.size());
 }
 /// The index of the largest element of a one-row tensor.
 [[nodiscard]] inline std::int32_t argmax(const Tensor<float>& x) noexcept {
-    return argmax(std::span<const float>(x.data(), x.cols()));
+    return argmax(x.data(), x.cols());
 }
 
 }  // namespace nibble

@@ -4,7 +4,6 @@
 
 #include <nibble/version.hpp>
 
-#include <array>
 #include <cstddef>
 #include <cstdlib>
 #include <initializer_list>
@@ -59,7 +58,7 @@ public:
     friend constexpr bool operator==(const Shape&, const Shape&) = default;
 
 private:
-    std::array<std::size_t, max_rank> extents_{};
+    std::size_t extents_[max_rank] = {};
     std::size_t rank_ = 0;
 };
 

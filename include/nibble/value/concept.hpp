@@ -48,8 +48,9 @@ struct Stochastic {
 template <class V>
 concept NeuralValue =
     // A regular type, said with what compilers know by themselves: std::regular instantiates some
-    // twenty traits a type, which every inclusion would pay.
-    std::is_trivially_copyable_v<V> &&
+    // twenty traits a type, and the standard's trivially-copyable another twenty, which every
+    // inclusion would pay.
+    __is_trivially_copyable(V) &&
     requires(V v, compute_t<V> x, ToNearest near, Stochastic dice) {
         V{};
         { v == v } -> std::same_as<bool>;
