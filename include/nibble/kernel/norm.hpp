@@ -7,10 +7,12 @@
 // gain, bias, mean and rstd are single rows: of one number per column for the first two, per row of x
 // for the others. An empty view means: no gain (1), no bias (0), not wanted (forward), to be computed
 // again (backward). The variance takes a second pass over the row, so a large mean costs no digits.
+// The results of forward, mean and rstd have equal bits on every instruction set.
 // Gradients of gain and bias are summed over blocks of rows that depend on the shape alone.
 #pragma once
 
 #include <nibble/kernel/transform.hpp>
+#include <nibble/kernel/transpose.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -20,40 +22,42 @@ struct RowMoments {
     float rstd = 0.0f;
 };
 
-template <bool Centered, class A>
-[[nodiscard]] RowMoments row_moments(const float* x, std::size_t n, float eps, bool wide) noexcept {
+/// The sum of f(x) over a row in 64 interleaved sums; f takes and returns a register, and is left out
+/// where the row ends.
+template <class A, class F>
+[[nodiscard]] NIBBLE_INLINE float row_sum(const float* x, std::size_t n, F&& f) noexcept {
     using B = Batch<float, A>;
-    constexpr std::size_t lanes = B::lanes;
+    Lanes<A, 64> sums;
+    std::size_t i = 0;
+    for (; i + 64 <= n; i += 64)
+        unroll<sums.registers>(
+            [&](auto j) { sums.sum[j] = sums.sum[j] + f(B::load(x + i + j * B::lanes)); });
+    // What is left goes to the first sixteen sums.
+    constexpr std::size_t few = 16 / B::lanes;
+    for (; i + 16 <= n; i += 16)
+        unroll<few>([&](auto j) { sums.sum[j] = sums.sum[j] + f(B::load(x + i + j * B::lanes)); });
+    if (i < n) {
+        float rest[16], parts[16];
+        for (std::size_t k = 0; k < 16; ++k) rest[k] = i + k < n ? x[i + k] : 0.0f;
+        unroll<few>([&](auto j) { f(B::load(rest + j * B::lanes)).store(parts + j * B::lanes); });
+        for (std::size_t k = n - i; k < 16; ++k) parts[k] = 0.0f;
+        unroll<few>([&](auto j) { sums.sum[j] = sums.sum[j] + B::load(parts + j * B::lanes); });
+    }
+    return sums.total();
+}
+
+template <bool Centered, class A>
+[[nodiscard]] RowMoments row_moments(const float* x, std::size_t n, float eps) noexcept {
+    using B = Batch<float, A>;
     const float share = 1.0f / static_cast<float>(n);
-    const std::size_t by_four = n / (4 * lanes) * (4 * lanes);
     float mean = 0.0f;
-    if constexpr (Centered) {
-        B s0(0.0f), s1(0.0f), s2(0.0f), s3(0.0f);
-        for (std::size_t i = 0; i < by_four; i += 4 * lanes) {
-            s0 = s0 + B::load(x + i);
-            s1 = s1 + B::load(x + i + lanes);
-            s2 = s2 + B::load(x + i + 2 * lanes);
-            s3 = s3 + B::load(x + i + 3 * lanes);
-        }
-        for (std::size_t i = by_four; i < n; i += lanes) s0 = s0 + load_part<A>(x + i, n - i, wide);
-        mean = reduce_add((s0 + s1) + (s2 + s3)) * share;
-    }
+    if constexpr (Centered) mean = row_sum<A>(x, n, [](B v) { return v; }) * share;
     const B m(mean);
-    B s0(0.0f), s1(0.0f), s2(0.0f), s3(0.0f);
-    for (std::size_t i = 0; i < by_four; i += 4 * lanes) {
-        const B d0 = B::load(x + i) - m, d1 = B::load(x + i + lanes) - m;
-        const B d2 = B::load(x + i + 2 * lanes) - m, d3 = B::load(x + i + 3 * lanes) - m;
-        s0 = fma(d0, d0, s0);
-        s1 = fma(d1, d1, s1);
-        s2 = fma(d2, d2, s2);
-        s3 = fma(d3, d3, s3);
-    }
-    for (std::size_t i = by_four; i < n; i += lanes) {
-        const B d = keep_first(load_part<A>(x + i, n - i, wide) - m, n - i);
-        s0 = fma(d, d, s0);
-    }
-    const float variance = reduce_add((s0 + s1) + (s2 + s3)) * share;
-    return {mean, 1.0f / std::sqrt(variance + eps)};
+    const float squares = row_sum<A>(x, n, [&](B v) {
+        const B d = Centered ? v - m : v;
+        return rounded(d * d);
+    });
+    return {mean, 1.0f / std::sqrt(rounded<A>(squares * share) + eps)};
 }
 
 template <bool Centered, class A>
@@ -72,7 +76,7 @@ void norm_forward(const BasicHost<A>& on, const char* name, View<const float> x,
         for (std::size_t r = first; r < end; ++r) {
             const float* p = x.row(r);
             float* q = y.row(r);
-            const RowMoments moments = row_moments<Centered, A>(p, n, eps, x.wide());
+            const RowMoments moments = row_moments<Centered, A>(p, n, eps);
             if (!mean.empty()) mean(0, r) = moments.mean;
             if (!rstd.empty()) rstd(0, r) = moments.rstd;
             const B by(moments.rstd), from(moments.mean);
@@ -83,14 +87,16 @@ void norm_forward(const BasicHost<A>& on, const char* name, View<const float> x,
             const std::size_t full = n / B::lanes * B::lanes;
             std::size_t i = 0;
             if (g != nullptr && b != nullptr)
-                for (; i < full; i += B::lanes)
-                    fma(hat(B::load(p + i)), B::load(g + i), B::load(b + i)).store(q + i);
+                for (; i < full; i += B::lanes) {
+                    const B v = rounded(hat(B::load(p + i)) * B::load(g + i));
+                    (v + B::load(b + i)).store(q + i);
+                }
             else if (g != nullptr)
                 for (; i < full; i += B::lanes) (hat(B::load(p + i)) * B::load(g + i)).store(q + i);
             for (; i < n; i += B::lanes) {
                 B v = hat(load_part<A>(p + i, n - i, x.wide()));
                 if (g != nullptr) v = v * load_part<A>(g + i, n - i, gain.wide());
-                if (b != nullptr) v = v + load_part<A>(b + i, n - i, bias.wide());
+                if (b != nullptr) v = rounded(v) + load_part<A>(b + i, n - i, bias.wide());
                 store_part(v, q + i, n - i, y.wide());
             }
             clear_padding<A>(y, r);
@@ -159,7 +165,7 @@ void norm_backward(const BasicHost<A>& on, const char* name, View<const float> x
             for (std::size_t r = block * rows; r < last; ++r) {
                 const RowMoments moments =
                     saved ? RowMoments{Centered ? mean(0, r) : 0.0f, rstd(0, r)}
-                          : row_moments<Centered, A>(x.row(r), n, eps, x.wide());
+                          : row_moments<Centered, A>(x.row(r), n, eps);
                 norm_row_backward<Centered, A>(x.row(r), gain.data, dy.row(r), dx.row(r), n,
                                                moments, x.wide(), dy.wide(), gain.wide(), dx.wide(),
                                                of_gain, of_bias);

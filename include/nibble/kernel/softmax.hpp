@@ -3,6 +3,7 @@
 #pragma once
 
 #include <nibble/kernel/transform.hpp>
+#include <nibble/kernel/transpose.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -12,39 +13,54 @@ template <class A>
     using B = Batch<float, A>;
     constexpr std::size_t lanes = B::lanes;
     B top(-std::numeric_limits<float>::infinity());
-    B top2 = top;
+    B top2 = top, top3 = top, top4 = top;
     std::size_t i = 0;
-    for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    for (; i + 4 * lanes <= n; i += 4 * lanes) {
         top = max(B::load(x + i), top);
         top2 = max(B::load(x + i + lanes), top2);
+        top3 = max(B::load(x + i + 2 * lanes), top3);
+        top4 = max(B::load(x + i + 3 * lanes), top4);
     }
     for (; i + lanes <= n; i += lanes) top = max(B::load(x + i), top);
-    float best = reduce_max(max(top, top2));
+    float best = reduce_max(max(max(top, top2), max(top3, top4)));
     for (; i < n; ++i) best = x[i] > best ? x[i] : best;
     return best;
 }
 
-/// out[i] = e^(x[i] - from) for i < n, and their sum. out may be x; with `wide` it owns padding to
-/// the next whole register, which becomes zero.
+/// out[i] = e^(x[i] - from) for i < n, and their sum; no x is above from. out may be x, or nullptr; with
+/// `wide` it owns padding to the next whole register, which becomes zero.
 template <class A>
 [[nodiscard]] NIBBLE_INLINE float row_exp(const float* x, float from, float* out, std::size_t n,
-                                          bool wide_x, bool wide_out) noexcept {
+                                          bool, bool wide_out) noexcept {
     using B = Batch<float, A>;
     constexpr std::size_t lanes = B::lanes;
     const B top(from);
-    B sums(0.0f), sums2(0.0f);
-    for (std::size_t i = 0; i < n; i += lanes) {
-        B e = exp(load_part<A>(x + i, n - i, wide_x) - top);
-        if (n - i < lanes) e = keep_first(e, n - i);
-        if (out != nullptr) store_part(e, out + i, n - i, wide_out);
-        const B next = sums + e;  // two sums take turns
-        sums = sums2;
-        sums2 = next;
+    Lanes<A, 16> sums;
+    const auto sixteen = [&](const float* p, float* q) {
+        unroll<sums.registers>([&](auto j) {
+            const B e = exp_of<1, true>(B::load(p + j * lanes) - top);
+            sums.sum[j] = sums.sum[j] + e;
+            e.store(q + j * lanes);
+        });
+    };
+    std::size_t i = 0;
+    float rest[16];
+    if (out != nullptr)
+        for (; i + 16 <= n; i += 16) sixteen(x + i, out + i);
+    else
+        for (; i + 16 <= n; i += 16) sixteen(x + i, rest);
+    if (i < n) {
+        constexpr float nothing = -std::numeric_limits<float>::infinity();
+        for (std::size_t k = 0; k < 16; ++k) rest[k] = i + k < n ? x[i + k] : nothing;
+        sixteen(rest, rest);
+        const std::size_t end = wide_out ? (n + lanes - 1) / lanes * lanes : n;
+        for (std::size_t k = 0; out != nullptr && i + k < end; ++k) out[i + k] = rest[k];
     }
-    return reduce_add(sums + sums2);
+    return sums.total();
 }
 
-/// Each row of x becomes e^x / sum of e^x. -infinity gives 0, and so does a row of nothing else.
+/// Each row of x becomes e^x / sum of e^x. -infinity gives 0, and so does a row of nothing else. Equal
+/// bits on every instruction set.
 template <class A>
 void softmax(const BasicHost<A>& on, View<float> x) {
     using B = Batch<float, A>;
@@ -58,7 +74,9 @@ void softmax(const BasicHost<A>& on, View<float> x) {
             if (top == -std::numeric_limits<float>::infinity()) top = 0.0f;
             const float total = row_exp<A>(p, top, p, n, x.wide(), x.wide());
             const B by(total == 0.0f ? 0.0f : 1.0f / total);
-            for (std::size_t i = 0; i < n; i += B::lanes)
+            std::size_t i = 0;
+            for (; i + B::lanes <= n; i += B::lanes) (B::load(p + i) * by).store(p + i);
+            if (i < n)
                 store_part(load_part<A>(p + i, n - i, x.wide()) * by, p + i, n - i, x.wide());
             clear_padding<A>(x, r);
         }

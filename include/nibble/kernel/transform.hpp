@@ -86,7 +86,7 @@ void for_each_run(const BasicHost<A>& on, std::size_t rows, std::size_t cols, st
 
 /// One run of a row: whole registers in place, the rest through a buffer.
 template <class A, class F, class... P>
-void transform_run(F& f, std::size_t n, bool padded_rows, float* out, P... in) {
+[[gnu::flatten]] void transform_run(F& f, std::size_t n, bool padded_rows, float* out, P... in) {
     using B = Batch<float, A>;
     constexpr std::size_t lanes = B::lanes;
     const std::size_t full = n / lanes * lanes, rest = n - full;
