@@ -34,7 +34,7 @@ inline constexpr bool target_fuses = false;
 
 /// Whether the registers of A have an instruction for fused.
 template <class A>
-inline constexpr bool fuses = target_fuses && !std::is_same_v<A, isa::Sse2>;
+inline constexpr bool fuses = target_fuses && !is_sse<A>;
 
 /// fused for n <= 16 lanes, one at a time.
 template <class A>
@@ -56,7 +56,7 @@ template <class A>
             r.lane[i] = std::fma(a.lane[i], b.lane[i], c.lane[i]);
         return r;
 #if NIBBLE_SIMD && defined(__SSE2__)
-    } else if constexpr (std::is_same_v<A, isa::Sse2>) {
+    } else if constexpr (is_sse<A>) {
         const __m128 x = a.v, y = b.v, z = c.v;
         const auto low = [](__m128 v) { return _mm_cvtps_pd(v); };
         const auto high = [](__m128 v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); };

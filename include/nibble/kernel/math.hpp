@@ -77,7 +77,7 @@ struct ReducedExp {
 template <class A>
 [[nodiscard]] NIBBLE_INLINE Batch<float, A> zero_where(Mask<A> mask, Batch<float, A> x) noexcept {
 #if NIBBLE_SIMD && defined(__AVX2__)
-    if constexpr (std::is_same_v<A, isa::Avx2>) return x86::zero_where(mask, x);
+    if constexpr (is_avx2<A>) return x86::zero_where(mask, x);
     else
 #endif
         return select(mask, Batch<float, A>(0.0f), x);

@@ -2,7 +2,7 @@
 // Instructions of AVX2 and AVX-512 that exp and its kin end with.
 #pragma once
 
-#include <nibble/kernel/codec_x86.hpp>
+#include <nibble/kernel/arch.hpp>
 
 #if NIBBLE_SIMD && defined(__AVX2__)
 #include <immintrin.h>
@@ -11,7 +11,7 @@ namespace nibble::inline NIBBLE_ARCH::x86 {
 
 /// 0 where the mask is true, else x. (g++ 12 makes three instructions of a blend with zero.)
 template <class A>
-    requires std::is_same_v<A, isa::Avx2>
+    requires is_avx2<A>
 NIBBLE_INLINE Batch<float, A> zero_where(Mask<A> mask, Batch<float, A> x) noexcept {
     return typename Batch<float, A>::Register(_mm256_andnot_ps(mask.v.data, x.v));
 }
