@@ -31,6 +31,19 @@ void fails(F f, const Text&... texts) {
 
 }  // namespace
 
+TEST_CASE("A size of nothing is refused where it is given, and named") {
+    fails([] { Linear<float>({.in = 0, .out = 4}); }, "Linear", "in is 0", "at least 1");
+    fails([] { Linear<float>({.in = 8, .out = 0}, Seed{1}); }, "Linear", "out is 0");
+    fails([] { Mlp<float>({.in = 0, .hidden = 4}); }, "Mlp", "in is 0");
+    fails([] { Mlp<float>({.in = 8, .hidden = 0}, Seed{1}); }, "Mlp", "hidden is 0");
+    fails([] { GatedMlp<float>({.in = 8}); }, "GatedMlp", "hidden is 0");
+    fails([] { GatedMlp<float>({.in = 0, .hidden = 4}, Seed{1}); }, "GatedMlp", "in is 0");
+    fails([] { Embedding<float>({.count = 0, .width = 4}); }, "Embedding", "count is 0");
+    fails([] { Embedding<float>({.count = 4, .width = 0}, Seed{1}); }, "Embedding", "width is 0");
+    fails([] { LayerNorm<float>(NormConfig{}); }, "LayerNorm", "width is 0");
+    fails([] { RmsNorm<float>(NormConfig{}); }, "RmsNorm", "width is 0");
+}
+
 TEST_CASE("A wrong input shape names layer, shape and expectation") {
     Host on(1);
     const Linear<float> linear({.in = 8, .out = 4});

@@ -41,7 +41,9 @@ struct Embedding {
 
     Embedding() = default;
     /// All zeros.
-    explicit Embedding(EmbeddingConfig c) : weight(c.count, c.width) {}
+    explicit Embedding(EmbeddingConfig c)
+        : weight(at_least_one(c.count, "Embedding", "count"),
+                 at_least_one(c.width, "Embedding", "width")) {}
     /// Normal numbers of the given deviation.
     Embedding(EmbeddingConfig c, Seed seed, double deviation = 0.02) : Embedding(c) {
         On on;

@@ -35,7 +35,8 @@ struct Linear {
 
     Linear() = default;
     /// All zeros.
-    explicit Linear(LinearConfig c) : weight(c.out, c.in) {
+    explicit Linear(LinearConfig c)
+        : weight(at_least_one(c.out, "Linear", "out"), at_least_one(c.in, "Linear", "in")) {
         if (c.bias) bias = Activations(Shape{c.out});
     }
     /// Weights and bias from Kaiming's uniform draw.

@@ -34,6 +34,13 @@ struct MlpConfig {
     }
 };
 
+/// The same sizes, after a check that there is something of each.
+[[nodiscard]] inline MlpConfig checked(MlpConfig c) {
+    static_cast<void>(at_least_one(c.in, "Mlp", "in"));
+    static_cast<void>(at_least_one(c.hidden, "Mlp", "hidden"));
+    return c;
+}
+
 /// A hidden layer: [..., in] to [..., out]. A classifier by itself, or a transformer's MLP.
 template <LayerPrecision P, class On = Host>
 struct Mlp {
@@ -57,7 +64,7 @@ struct Mlp {
     Mlp() = default;
     /// All zeros.
     explicit Mlp(MlpConfig c)
-        : c_fc({c.in, c.hidden, c.bias}),
+        : c_fc({checked(c).in, c.hidden, c.bias}),
           c_proj({c.hidden, c.out != 0 ? c.out : c.in, c.bias}),
           config(c) {}
     /// The sizes of a file by another writer, from shape_of(parameter); empty for what is not there.
@@ -73,7 +80,7 @@ struct Mlp {
     }
     /// Each Linear from its own draw.
     Mlp(MlpConfig c, Seed seed)
-        : c_fc({c.in, c.hidden, c.bias}, seed.part(0)),
+        : c_fc({checked(c).in, c.hidden, c.bias}, seed.part(0)),
           c_proj({c.hidden, c.out != 0 ? c.out : c.in, c.bias}, seed.part(1)),
           config(c) {}
 
@@ -115,6 +122,13 @@ struct GatedMlpConfig {
     bool bias = false;
 };
 
+/// The same sizes, after a check that there is something of each.
+[[nodiscard]] inline GatedMlpConfig checked(GatedMlpConfig c) {
+    static_cast<void>(at_least_one(c.in, "GatedMlp", "in"));
+    static_cast<void>(at_least_one(c.hidden, "GatedMlp", "hidden"));
+    return c;
+}
+
 /// A gated hidden layer: [..., in] to [..., out].
 template <LayerPrecision P, class On = Host>
 struct GatedMlp {
@@ -139,13 +153,13 @@ struct GatedMlp {
     GatedMlp() = default;
     /// All zeros.
     explicit GatedMlp(GatedMlpConfig c)
-        : gate_proj({c.in, c.hidden, c.bias}),
+        : gate_proj({checked(c).in, c.hidden, c.bias}),
           up_proj({c.in, c.hidden, c.bias}),
           down_proj({c.hidden, c.out != 0 ? c.out : c.in, c.bias}),
           config(c) {}
     /// Each Linear from its own draw.
     GatedMlp(GatedMlpConfig c, Seed seed)
-        : gate_proj({c.in, c.hidden, c.bias}, seed.part(0)),
+        : gate_proj({checked(c).in, c.hidden, c.bias}, seed.part(0)),
           up_proj({c.in, c.hidden, c.bias}, seed.part(1)),
           down_proj({c.hidden, c.out != 0 ? c.out : c.in, c.bias}, seed.part(2)),
           config(c) {}

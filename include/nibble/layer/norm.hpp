@@ -38,7 +38,10 @@ struct LayerNorm {
     };
 
     LayerNorm() = default;
-    explicit LayerNorm(NormConfig c) : weight(Shape{c.width}), bias(Shape{c.width}), config(c) {
+    explicit LayerNorm(NormConfig c)
+        : weight(Shape{at_least_one(c.width, "LayerNorm", "width")}),
+          bias(Shape{c.width}),
+          config(c) {
         for (std::size_t i = 0; i < c.width; ++i) weight.data()[i] = 1.0f;
     }
 
@@ -93,7 +96,8 @@ struct RmsNorm {
     };
 
     RmsNorm() = default;
-    explicit RmsNorm(NormConfig c) : weight(Shape{c.width}), config(c) {
+    explicit RmsNorm(NormConfig c)
+        : weight(Shape{at_least_one(c.width, "RmsNorm", "width")}), config(c) {
         for (std::size_t i = 0; i < c.width; ++i) weight.data()[i] = 1.0f;
     }
 

@@ -41,6 +41,12 @@ public:
     return text + "]";
 }
 
+/// n, which must not be 0: "Linear: in is 0, expected at least 1".
+[[nodiscard]] inline std::size_t at_least_one(std::size_t n, const char* where, const char* what) {
+    if (n == 0) fail(std::string(where) + ": " + what + " is 0, expected at least 1");
+    return n;
+}
+
 /// Fails unless `got` equals `expected`: "Linear: input has 96 columns, expected 128".
 inline void expect_equal(std::size_t got, std::size_t expected, const char* where,
                          const char* what) {
