@@ -15,11 +15,11 @@ if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=thread")
     mark_as_advanced(NIBBLE_ARCHER)
     if(NIBBLE_ARCHER)
         set(nibble_sanitizer_environment "OMP_TOOL_LIBRARIES=${NIBBLE_ARCHER}"
-            "TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1")
+            "TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:allocator_may_return_null=1")
     endif()
 elseif(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address")
     set(nibble_sanitizer address)
     set(nibble_sanitizer_slowdown 3)
     set(nibble_sanitizer_environment
-        "UBSAN_OPTIONS=print_stacktrace=1" "ASAN_OPTIONS=detect_stack_use_after_return=1")
+        "UBSAN_OPTIONS=print_stacktrace=1" "ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1")
 endif()

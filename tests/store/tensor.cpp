@@ -1,6 +1,7 @@
 // Shapes, views and owning tensors.
 #include <doctest/doctest.h>
 
+#include <nibble/store/buffer.hpp>
 #include <nibble/store/error.hpp>
 #include <nibble/store/tensor.hpp>
 
@@ -8,6 +9,8 @@
 
 #include <limits>
 #include <new>
+#include <string>
+#include <type_traits>
 
 using namespace nibble;
 
@@ -115,6 +118,27 @@ TEST_CASE("a size beyond the address space is bad_alloc, not a small block") {
     CHECK_THROWS_AS(Tensor<float>({2, top / 2, 2, 2}), std::bad_alloc);  // the rows themselves wrap
     CHECK_THROWS_AS(static_cast<void>(HostMemory::allocate(top)), std::bad_alloc);
     CHECK_THROWS_AS(static_cast<void>(HostMemory::allocate(top - 100)), std::bad_alloc);
+}
+
+TEST_CASE("out of memory says how much was asked for") {
+    // Just below what is refused without asking the system.
+    constexpr std::size_t much =
+        std::numeric_limits<std::size_t>::max() / 2 - 4 * HostMemory::huge_page;
+    static_assert(std::is_base_of_v<std::bad_alloc, OutOfMemory>);
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        try {
+            static_cast<void>(HostMemory::allocate(much));
+            FAIL("half of the address space was there");
+        } catch (const OutOfMemory& e) {
+            CHECK(e.bytes() == much);
+            CHECK(std::string(e.what()) ==
+                  "nibble: out of memory: " + std::to_string(much) + " bytes asked for");
+        }
+    }
+    CHECK_THROWS_AS(Tensor<float>({much / 8 / 64, 64}), OutOfMemory);
+    CHECK_THROWS_AS(Buffer<double>(much / 8), OutOfMemory);
+    CHECK(std::string(OutOfMemory(0).what()) == "nibble: out of memory: 0 bytes asked for");
+    CHECK(std::string(OutOfMemory(~std::size_t{0}).what()).size() < 64);
 }
 
 TEST_CASE("errors name what was met and what was expected") {

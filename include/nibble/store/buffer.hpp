@@ -12,7 +12,7 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// n default-made values of T. Allocation may throw std::bad_alloc, nothing else fails.
+/// n default-made values of T. Allocation may throw OutOfMemory, nothing else fails.
 template <class T, class Memory = HostMemory>
     requires std::is_trivially_destructible_v<T>
 class Buffer {

@@ -22,18 +22,40 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
+/// What HostMemory throws when there is not enough: says how many bytes were asked for.
+class OutOfMemory : public std::bad_alloc {
+public:
+    explicit OutOfMemory(std::size_t bytes) noexcept : bytes_(bytes) {
+        char digits[20];
+        std::size_t n = 0;
+        do digits[n++] = static_cast<char>('0' + bytes % 10);
+        while ((bytes /= 10) != 0);
+        char* to = text_;
+        for (const char* c = "nibble: out of memory: "; *c != 0; ++c) *to++ = *c;
+        while (n != 0) *to++ = digits[--n];
+        for (const char* c = " bytes asked for"; *c != 0; ++c) *to++ = *c;
+    }
+    [[nodiscard]] const char* what() const noexcept override { return text_; }
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+
+private:
+    std::size_t bytes_;
+    char text_[64] = {};
+};
+
 /// Where a tensor's elements live. HostMemory is the default; a device brings its own.
 struct HostMemory {
     static constexpr std::size_t alignment = 64;
     static constexpr std::size_t huge_page = std::size_t{1} << 21;
 
-    /// At least `bytes` bytes, uninitialised. Throws std::bad_alloc when there are none.
+    /// At least `bytes` bytes, uninitialised. Throws OutOfMemory when there are none.
     [[nodiscard]] static void* allocate(std::size_t bytes) {
         if (bytes == 0) return nullptr;
         if (bytes > largest) refuse(bytes);
         const std::size_t size = size_class(bytes);
         if (void* block = cache().take(size)) return block;
-        return system_allocate(size);
+        if (void* block = system_allocate(size)) return block;
+        refuse(bytes);
     }
 
     /// Gives back what allocate(bytes) returned, from any thread.
@@ -120,7 +142,7 @@ private:
     }
     [[noreturn]] static void refuse([[maybe_unused]] std::size_t bytes) {
 #if defined(__cpp_exceptions)
-        throw std::bad_alloc();
+        throw OutOfMemory(bytes);
 #else
         static_cast<void>(::operator new(bytes));  // fails in the library, which ends the program
         for (;;) {
@@ -130,10 +152,10 @@ private:
     static std::align_val_t alignment_of(std::size_t size) noexcept {
         return std::align_val_t{size >= huge_page ? huge_page : alignment};
     }
-    static void* system_allocate(std::size_t size) {
-        void* block = ::operator new(size, alignment_of(size));
+    static void* system_allocate(std::size_t size) noexcept {
+        void* block = ::operator new(size, alignment_of(size), std::nothrow);
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-        if (size >= huge_page) ::madvise(block, size, MADV_HUGEPAGE);
+        if (block != nullptr && size >= huge_page) ::madvise(block, size, MADV_HUGEPAGE);
 #endif
         return block;
     }

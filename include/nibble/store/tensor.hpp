@@ -14,7 +14,7 @@ namespace nibble::inline NIBBLE_ARCH {
 
 /// Up to four dimensions of V in Memory. Rows (runs of the last dimension) start on a 64-element
 /// boundary and the padding is zero. A new tensor is all zeros. Only allocation can fail, by
-/// std::bad_alloc; element access is checked in debug builds only.
+/// OutOfMemory; element access is checked in debug builds only.
 template <NeuralValue V, class Memory = HostMemory>
 class Tensor {
 public:
