@@ -29,6 +29,16 @@ function(nibble_find_xsimd)
     endif()
 endfunction()
 
+# Links OpenMP to the target where it is found.
+function(nibble_add_openmp core)
+    find_package(OpenMP QUIET COMPONENTS CXX)
+    if(OpenMP_CXX_FOUND)
+        target_link_libraries(${core} INTERFACE "$<BUILD_INTERFACE:OpenMP::OpenMP_CXX>")
+    else()
+        message(STATUS "nibble: OpenMP not found, loops run serially")
+    endif()
+endfunction()
+
 # Gives the targets what NIBBLE_SIMD and NIBBLE_OPENMP ask for and what is found. The links are
 # wrapped in BUILD_INTERFACE: an installed nibble looks for its dependencies again, where it is used.
 function(nibble_add_dependencies core json)
@@ -44,12 +54,7 @@ function(nibble_add_dependencies core json)
     endif()
 
     if(NIBBLE_OPENMP)
-        find_package(OpenMP QUIET COMPONENTS CXX)
-        if(OpenMP_CXX_FOUND)
-            target_link_libraries(${core} INTERFACE "$<BUILD_INTERFACE:OpenMP::OpenMP_CXX>")
-        else()
-            message(STATUS "nibble: OpenMP not found, loops run serially")
-        endif()
+        nibble_add_openmp(${core})
     endif()
 
     if(NOT TARGET nlohmann_json::nlohmann_json)

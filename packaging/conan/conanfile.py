@@ -3,6 +3,7 @@ import os
 import re
 
 from conan import ConanFile
+from conan.errors import ConanInvalidConfiguration
 from conan.tools.build import check_min_cppstd
 from conan.tools.files import copy, load
 from conan.tools.layout import basic_layout
@@ -41,12 +42,13 @@ class NibbleConan(ConanFile):
             self.requires("xsimd/[>=8.1 <15]", transitive_headers=True)
         if self.options.json:
             self.requires("nlohmann_json/[>=3.9 <4]", transitive_headers=True)
-        if self.options.vulkan:
-            self.requires("vulkan-headers/[>=1.3]", transitive_headers=True)
-            self.requires("vulkan-loader/[>=1.3]")
 
     def validate(self):
         check_min_cppstd(self, 20)
+        if self.options.vulkan:
+            # The name is reserved: a target without a device behind it would only mislead.
+            raise ConanInvalidConfiguration(
+                "nibble has no Vulkan device yet: leave the option vulkan at False")
 
     def package_id(self):
         self.info.clear()
@@ -80,12 +82,3 @@ class NibbleConan(ConanFile):
             json.requires = ["nibble"]
             if "nlohmann_json" in self.dependencies:
                 json.requires.append("nlohmann_json::nlohmann_json")
-        if self.options.vulkan:
-            vulkan = self.cpp_info.components["vulkan"]
-            vulkan.set_property("cmake_target_name", "nibble::vulkan")
-            vulkan.bindirs = []
-            vulkan.libdirs = []
-            vulkan.requires = ["nibble"]
-            for name in ("vulkan-headers", "vulkan-loader"):
-                if name in self.dependencies:
-                    vulkan.requires.append(f"{name}::{name}")
