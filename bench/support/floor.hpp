@@ -233,10 +233,10 @@ inline double bf16_dot_rate() {
 /// the last decades; their operands are in registers, because some cores add small constants for free.
 inline double clock_rate() {
     static const double rate = [] {
-        constexpr std::size_t links = 1'000'000;
+        constexpr std::size_t links = 100'000;
         std::uint64_t x = 1, k = 0x9E3779B97F4A7C15u;
         benchmark::DoNotOptimize(k);
-        return best_rate(20, 2.0 * double(links), [&] {
+        return best_rate(1000, 2.0 * double(links), [&] {
             for (std::size_t i = 0; i < links / 16; ++i) {
                 nibble::unroll<16>([&](auto) { x = (x ^ k) + k; });
                 benchmark::DoNotOptimize(x);

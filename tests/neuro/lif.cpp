@@ -163,7 +163,7 @@ TEST_CASE_TEMPLATE("permuted neurons fire permuted", V, float, half, Int8Value, 
     std::vector<std::size_t> order(n);
     std::iota(order.begin(), order.end(), std::size_t{0});
     Random random(11);
-    for (std::size_t i = n; i-- > 1;) std::swap(order[i], order[random.below(i + 1)]);
+    for (std::size_t i = n; i-- > 1;) std::swap(order[i], order[std::size_t(random.below(i + 1))]);
     LifArray<V> a(n, {.refractory = 2}), b(n, {.refractory = 2});
     std::vector<float> x(n), y(n);
     for (std::size_t t = 0; t < 200; ++t) {
