@@ -26,6 +26,7 @@ namespace {
 
 struct Row {
     std::string name;
+    std::pair<int, int> place;  // as registered: the run may have been in random order
     double seconds = 0;
     std::map<std::string, double> counters;
 };
@@ -104,6 +105,7 @@ Program read_program(const fs::path& file, const fs::path& sources) {
         if (medians ? aggregate != "median" : !aggregate.empty()) continue;
         Row row;
         row.name = without_suffixes(entry.at("name"));
+        row.place = {entry.value("family_index", 0), entry.value("per_family_instance_index", 0)};
         const bool wall = entry.at("name").get<std::string>().find("_time") != std::string::npos;
         row.seconds = entry.at(wall ? "real_time" : "cpu_time").get<double>() *
                       units.at(entry.value("time_unit", "ns"));
@@ -116,14 +118,16 @@ Program read_program(const fs::path& file, const fs::path& sources) {
             }
         program.rows.push_back(row);
     }
+    std::stable_sort(program.rows.begin(), program.rows.end(),
+                     [](const Row& a, const Row& b) { return a.place < b.place; });
     return program;
 }
 
 /// Three digits, with a prefix: "1.53 G", "96.2 n", "0.87".
-std::string number(double x) {
+std::string number(double x, double smallest = 0.01) {
     char text[32];
     const double size = std::fabs(x);
-    if (x == 0 || (size >= 0.01 && size < 1000)) {
+    if (x == 0 || (size >= smallest && size < 1000)) {
         std::snprintf(text, sizeof text, "%.3g", x);
         return text;
     }
@@ -139,6 +143,11 @@ std::string number(double x) {
         }
     std::snprintf(text, sizeof text, "%.2e", x);
     return text;
+}
+
+std::string seconds(double t) {
+    const std::string text = number(t, 1.0);
+    return text + (text.find(' ') == std::string::npos ? " s" : "s");
 }
 
 std::string escaped(const std::string& text) {
@@ -228,7 +237,7 @@ void section(std::ostream& page, const Program& program, const fs::path& docs) {
     for (std::size_t i = 0; i < program.columns.size(); ++i) page << "---|";
     page << "\n";
     for (const Row& row : program.rows) {
-        page << "| " << escaped(row.name) << " | " << number(row.seconds) << "s |";
+        page << "| " << escaped(row.name) << " | " << seconds(row.seconds) << " |";
         for (const std::string& column : program.columns) {
             const auto at = row.counters.find(column);
             page << " " << (at == row.counters.end() ? std::string() : number(at->second)) << " |";

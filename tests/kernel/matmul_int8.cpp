@@ -1,70 +1,10 @@
-// The integer path: exact sums on every instruction set, and the stated quantization of x.
+// The integer product of plain weights: exact sums on every instruction set. That its results are those
+// of packed weights, and the quantization of x, is in packed_int8.cpp.
 #include "matmul_reference.hpp"
 
-#include <numeric>
 #include <vector>
 
 using namespace nibble;
-
-namespace {
-
-/// What matmul_int8 promises, in double precision: x as codes * scale by groups, then the products.
-template <class A, class F>
-void check_int8(std::size_t m, std::size_t n, std::size_t k, Random& random) {
-    INFO(std::string(A::name), " ", to_string(spec_of<F>()), ": ", m, " x ", n, " x ", k);
-    const bool whole = random.below(2) == 0;
-    Matrix<F> w(n, k);
-    test::fill(w, random);
-    const test::Exact<F> exact(w);
-    test::Window x(m, k, whole), y(m, n, whole);
-    x.fill(random);
-    matmul_int8(BasicHost<A>(1), w, x.view, y.view);
-    const std::size_t group = w.runs() == 1 ? 32 : std::gcd(w.run(), std::size_t{32});
-    std::size_t bad = 0;
-    std::vector<double> q(k);
-    for (std::size_t i = 0; i < m; ++i) {
-        for (std::size_t first = 0; first < k; first += group) {
-            const std::size_t end = std::min(first + group, k);
-            float top = 0;
-            for (std::size_t l = first; l < end; ++l) top = std::max(top, std::fabs(x.view(i, l)));
-            const float inverse = top > 0 ? 127.0f / top : 0.0f;
-            for (std::size_t l = first; l < end; ++l)
-                q[l] = double(std::nearbyint(x.view(i, l) * inverse)) * double(top / 127.0f);
-        }
-        for (std::size_t j = 0; j < n; ++j) {
-            test::Sum sum;
-            for (std::size_t l = 0; l < k; ++l) {
-                sum.value += q[l] * exact.value[j * k + l];
-                sum.size += std::fabs(q[l]) * exact.size[j * k + l];
-            }
-            bad += sum.near(y.view(i, j), 2 * (k / group) + 4) ? 0 : 1;
-        }
-    }
-    REQUIRE(bad == 0);
-    REQUIRE(y.surroundings_intact());
-}
-
-template <class A, class... F>
-void check_int8_formats(TypeList<F...>) {
-    Random random(21);
-    (test::for_shapes(
-         [&](std::size_t m, std::size_t n, std::size_t k) { check_int8<A, F>(m, n, k, random); }),
-     ...);
-}
-
-using IntegerFormats =
-    TypeList<Int8Value, PerRow<Int8Value>, Grouped<Int4Value, 32>, Grouped<Int4Value, 40>,
-             Grouped<Int8Value, 8, float, Offset::stored>, PerRow<Int4Value, half, Offset::stored>,
-             Grouped<Int2Value, 64>, PerTensor<Ternary>>;
-
-}  // namespace
-
-TEST_CASE("integer products, native") { check_int8_formats<Isa>(IntegerFormats{}); }
-
-TEST_CASE("integer products, scalar") {
-    check_int8_formats<isa::Scalar>(TypeList<PerRow<Int8Value>, Grouped<Int4Value, 40>,
-                                             Grouped<Int2Value, 8, float, Offset::stored>>{});
-}
 
 TEST_CASE_TEMPLATE("every pair of codes has its exact product", A, isa::Scalar, Isa) {
     // A group's largest number is 127, so its scale is 1 and codes are the numbers.

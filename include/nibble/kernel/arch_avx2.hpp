@@ -212,5 +212,24 @@ template <class A>
     return Register(_mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs.v, _mm256_set1_epi16(1))));
 }
 
+/// The size of every signed byte.
+template <class A>
+    requires(is_avx2<A> && !has_byte_dot<A>)
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> byte_size(Batch<std::int32_t, A> w) noexcept {
+    return typename Batch<std::int32_t, A>::Register(_mm256_abs_epi8(w.v));
+}
+/// dot4 for signed bytes w of the size `size`: x takes their sign, and 2 * 128 * 127 fits 16 bits.
+template <class A>
+    requires(is_avx2<A> && !has_byte_dot<A>)
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> dot4_signed(Batch<std::int32_t, A> sum,
+                                                               Batch<std::int32_t, A> size,
+                                                               Batch<std::int32_t, A> w,
+                                                               Batch<std::int32_t, A> x) noexcept {
+    using Register = typename Batch<std::int32_t, A>::Register;
+    const __m256i turned = _mm256_sign_epi8(x.v, w.v);
+    const __m256i pairs = _mm256_maddubs_epi16(size.v, turned);
+    return Register(_mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
+}
+
 }  // namespace nibble
 #endif

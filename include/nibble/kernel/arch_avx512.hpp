@@ -162,6 +162,45 @@ template <class A>
     return Register(_mm512_add_epi32(sum.v, _mm512_madd_epi16(pairs.v, _mm512_set1_epi16(1))));
 }
 
+/// The size of every signed byte.
+template <class A>
+    requires(is_avx512<A> && !has_byte_dot<A>)
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> byte_size(Batch<std::int32_t, A> w) noexcept {
+    return typename Batch<std::int32_t, A>::Register(_mm512_abs_epi8(w.v));
+}
+/// dot4 for signed bytes w of the size `size`: x takes their sign, and 2 * 128 * 127 fits 16 bits.
+template <class A>
+    requires(is_avx512<A> && !has_byte_dot<A>)
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> dot4_signed(Batch<std::int32_t, A> sum,
+                                                               Batch<std::int32_t, A> size,
+                                                               Batch<std::int32_t, A> w,
+                                                               Batch<std::int32_t, A> x) noexcept {
+    using Register = typename Batch<std::int32_t, A>::Register;
+    const __m512i turned =
+        _mm512_mask_sub_epi8(x.v, _mm512_movepi8_mask(w.v), _mm512_setzero_si512(), x.v);
+    const __m512i pairs = _mm512_maddubs_epi16(size.v, turned);
+    return Register(_mm512_add_epi32(sum.v, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1))));
+}
+
+#if defined(__AVX512VNNI__) && defined(__GNUC__)
+/// dot4_broadcast with the broadcast inside the instruction: g++ 12 makes two of it, and the loops that
+/// use this are bound by how many instructions the processor takes in.
+template <bool Narrow, class A>
+    requires(is_avx512<A> && has_byte_dot<A>)
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> dot4_broadcast(Batch<std::int32_t, A> sum,
+                                                                  Batch<std::int32_t, A> w,
+                                                                  const std::int8_t* x) noexcept {
+    struct Four {
+        std::int8_t byte[4];
+    };
+    __m512i s = sum.v;
+    asm("vpdpbusd %2%{1to16%}, %1, %0"
+        : "+v"(s)
+        : "v"(__m512i(w.v)), "m"(*reinterpret_cast<const Four*>(x)));
+    return typename Batch<std::int32_t, A>::Register(s);
+}
+#endif
+
 #if defined(__AVX512BF16__)
 /// dot2 (see dot.hpp): vdpbf16ps.
 template <class A>
