@@ -3,8 +3,7 @@
 //
 //     c[i, j] (+)= sum_k left(i, k) * right(j, k)
 //
-// An operand says where (i, k) lies: RowsOf when i is a row of its matrix and k a column, ColumnsOf
-// when it is the other way round. Left rows are brought into panels for the second cache; the right
+// gemm_operands.hpp says where (i, k) lies. Left rows are brought into panels for the second cache; the right
 // operand, `depth_block` values of k at a time, into panels for the first. Quantized weights are
 // decoded there; packed ones are used where they lie. gemm_tile.hpp has the loop inside.
 //
@@ -13,7 +12,7 @@
 #pragma once
 
 #include <nibble/kernel/executor.hpp>
-#include <nibble/kernel/gemm_tile.hpp>
+#include <nibble/kernel/gemm_operands.hpp>
 #include <nibble/store/error.hpp>
 #include <nibble/store/tensor.hpp>
 
@@ -26,106 +25,6 @@ inline void expect_shape(const char* where, const char* what, std::size_t rows, 
         fail(std::string(where) + ": " + what + " is " + to_string(Shape{rows, cols}) +
              ", expected " + to_string(Shape{expected_rows, expected_cols}));
 }
-
-/// i runs over rows of `matrix`, k over its columns.
-template <class Matrix>
-struct RowsOf {
-    const Matrix& matrix;
-};
-/// i runs over columns, k over rows.
-template <class Matrix>
-struct ColumnsOf {
-    const Matrix& matrix;
-};
-
-/// A float matrix as an operand.
-template <class A>
-struct FloatSource {
-    using B = Batch<float, A>;
-    View<const float> view;
-
-    [[nodiscard]] std::size_t rows() const noexcept { return view.rows; }
-    [[nodiscard]] std::size_t cols() const noexcept { return view.cols; }
-    /// Where the scales of column k lie, how many columns share them, and what they are: nothing.
-    struct Place {};
-    struct Factor {};
-    [[nodiscard]] Place place(std::size_t) const noexcept { return {}; }
-    [[nodiscard]] std::size_t span() const noexcept { return view.cols; }
-    [[nodiscard]] NIBBLE_INLINE Factor factor(std::size_t, Place) const noexcept { return {}; }
-    /// Elements k .. k + lanes of row r, zeros beyond the row.
-    [[nodiscard]] NIBBLE_INLINE B load(std::size_t r, std::size_t k, Factor) const noexcept {
-        const float* p = view.data + r * view.stride + k;
-        return k + B::lanes <= view.cols ? B::load(p) : B::load_first(p, view.cols - k);
-    }
-};
-
-/// Right panels of a plain operand: strips of 16 columns, `step` floats apart, from column `first` and
-/// value `depth` of k on; zeros beyond the columns. `n` is rounded up to whole registers.
-template <class A, class Source>
-void pack_panel(RowsOf<Source> from, std::size_t first, std::size_t depth, std::size_t n,
-                float* panel, std::size_t step) {
-    using B = Batch<float, A>;
-    using G = GemmShape<A>;
-    constexpr std::size_t lanes = B::lanes;
-    const Source& source = from.matrix;
-    for (std::size_t k = 0; k < n; k += lanes) {
-        const auto place = source.place(depth + k);
-        for (std::size_t j = 0; j < G::panel; j += lanes) {
-            B r[lanes];
-            const std::size_t row = first + j;
-            if (row + lanes <= source.rows()) {
-                unroll<lanes>([&](auto i) {
-                    r[i] = source.load(row + i, depth + k, source.factor(row + i, place));
-                });
-            } else {
-                for (std::size_t i = 0; i < lanes; ++i)
-                    r[i] = row + i < source.rows()
-                               ? source.load(row + i, depth + k, source.factor(row + i, place))
-                               : B(0.0f);
-            }
-            transpose<A>(r);
-            float* const to = panel + j / G::strip * step + j % G::strip + k * G::strip;
-            unroll<lanes>([&](auto i) { r[i].store(to + i * G::strip); });
-        }
-    }
-}
-template <class A, class Source>
-void pack_panel(ColumnsOf<Source> from, std::size_t first, std::size_t depth, std::size_t n,
-                float* panel, std::size_t step) {
-    using B = Batch<float, A>;
-    using G = GemmShape<A>;
-    const Source& source = from.matrix;
-    for (std::size_t j = 0; j < G::panel; j += B::lanes) {
-        float* const to = panel + j / G::strip * step + j % G::strip;
-        if (first + j >= source.cols()) {
-            for (std::size_t k = 0; k < n; ++k) B(0.0f).store(to + k * G::strip);
-            continue;
-        }
-        const auto place = source.place(first + j);
-        for (std::size_t k = 0; k < n; ++k)
-            source.load(depth + k, first + j, source.factor(depth + k, place))
-                .store(to + k * G::strip);
-    }
-}
-
-/// A plain operand as right panels, made in scratch memory of right_scratch floats.
-template <class A, class Operand>
-struct PlainRight {
-    static constexpr bool in_place = false;
-    const Operand& operand;
-
-    [[nodiscard]] static constexpr std::size_t unit() noexcept { return 1; }
-    [[nodiscard]] static constexpr std::size_t scratch(std::size_t block) noexcept {
-        return (block + GemmShape<A>::lanes) * GemmShape<A>::panel;
-    }
-    /// Columns j on and values k .. k + n of k.
-    [[nodiscard]] RightPanel panel(std::size_t j, std::size_t k, std::size_t n,
-                                   float* memory) const {
-        const std::size_t step = (n + GemmShape<A>::lanes) * GemmShape<A>::strip;
-        pack_panel<A>(operand, j, k, n, memory, step);
-        return {memory, step};
-    }
-};
 
 /// Zeroes what lies between the columns and the padded width where that is the rows' own.
 template <class A>
@@ -146,22 +45,6 @@ template <class A>
     return {to, width, nullptr, 0};
 }
 
-/// The left operand: i its rows, or its columns. pack(i0, i1, k, n, to) makes left panels of it.
-template <class A>
-struct LeftRows {
-    View<const float> x;
-    void pack(std::size_t i0, std::size_t i1, std::size_t k, std::size_t n, float* to) const {
-        pack_left_rows<A>(x, i0, i1, k, n, to);
-    }
-};
-template <class A>
-struct LeftColumns {
-    View<const float> x;
-    void pack(std::size_t i0, std::size_t i1, std::size_t k, std::size_t n, float* to) const {
-        pack_left_columns<A>(x, i0, i1, k, n, to);
-    }
-};
-
 /// How a product is cut for the caches.
 template <class A>
 struct GemmBlocks {
@@ -176,7 +59,7 @@ struct GemmBlocks {
         depth = in_place && m <= G::rows ? k : padded((k + blocks - 1) / blocks);
         depth = (depth + unit - 1) / unit * unit;
         const std::size_t most = in_place ? std::size_t{3} << 17 : std::size_t{3} << 19;
-        rows = most / k < 32 * G::rows ? most / k / G::rows * G::rows : 32 * G::rows;
+        rows = most / k < 64 * G::rows ? most / k / G::rows * G::rows : 64 * G::rows;
         if (rows < 2 * G::rows) rows = 2 * G::rows;
         if (rows > m) rows = m;
     }
@@ -208,12 +91,10 @@ void gemm_range(const Left& left, const Right& right, View<float> c, std::size_t
             for (std::size_t k = 0; k < depth; k += block.depth) {
                 const std::size_t n = depth - k < block.depth ? depth - k : block.depth;
                 const RightPanel panel = right.panel(j, k, n, memory);
-                // The tiles of this block bring the next one nearer, a strip each.
-                RightPanel next{packed, 0};
-                if constexpr (Right::in_place) {
-                    if (k + n < depth) next = right.panel(j, k + n, 0, nullptr);
-                    else if (j + G::panel < j1) next = right.panel(j + G::panel, 0, 0, nullptr);
-                }
+                const bool more = k + n < depth;
+                const Ahead next = more || j + G::panel < j1
+                                       ? right.ahead(more ? j : j + G::panel, more ? k + n : 0)
+                                       : Ahead();
                 for (std::size_t i = 0; i < rows; i += G::rows) {
                     TileSums sums{nullptr, 0, nullptr, 0};
                     if (k != 0) sums = {partial + i * G::panel, G::panel, nullptr, 0};
@@ -225,15 +106,61 @@ void gemm_range(const Left& left, const Right& right, View<float> c, std::size_t
                         sums.to = partial + i * G::panel;
                         sums.to_step = G::panel;
                     }
-                    const float* ahead = packed + k * tiles;
-                    if (Right::in_place && rows > G::rows && i < G::panel / G::strip * G::rows)
-                        ahead = next.data + i / G::rows * next.step;
+                    // The first tiles of a block bring the next one nearer, a line of 16 columns each;
+                    // the others what they will add to.
+                    Ahead ahead(packed, 0, 0);
+                    if (next.address != 0 && rows > G::rows && i < G::panel / G::strip * G::rows) {
+                        ahead = next;
+                        ahead.address += i / G::rows * right.strip_step() * sizeof(float);
+                    } else if (add && k == 0) {
+                        ahead = {c.data, (m + i + G::rows) * c.stride + j + i / G::rows % 2 * 16,
+                                 c.stride};
+                    }
                     gemm_rows<A, Step>(rows - i < G::rows ? rows - i : G::rows,
                                        packed + k * tiles + i * n, panel, n, sums, part, m + i, j,
                                        ahead, epilogue);
                 }
             }
         }
+    }
+}
+
+/// Right panels of a range of columns, made once for many rows of the left operand.
+template <class A>
+struct MadeRight {
+    static constexpr bool in_place = true;
+    const float* data;
+    std::size_t panel_size, step, first;
+
+    [[nodiscard]] static constexpr std::size_t unit() noexcept { return 1; }
+    [[nodiscard]] static constexpr std::size_t scratch(std::size_t) noexcept { return 0; }
+    [[nodiscard]] std::size_t strip_step() const noexcept { return step; }
+    [[nodiscard]] Ahead ahead(std::size_t j, std::size_t k) const noexcept {
+        return {panel(j, k, 0, nullptr).data, 0, GemmShape<A>::strip};
+    }
+    [[nodiscard]] RightPanel panel(std::size_t j, std::size_t k, std::size_t,
+                                   float*) const noexcept {
+        using G = GemmShape<A>;
+        return {data + (j - first) / G::panel * panel_size + k * G::strip, step};
+    }
+};
+
+/// gemm_range that makes right panels once for all rows, 8 MiB of them at a time.
+template <class A, class Step, class Left, class Right, class E>
+void gemm_many(const Left& left, const Right& right, View<float> c, std::size_t depth, bool add,
+               const E& epilogue, std::size_t i0, std::size_t i1, std::size_t j0, std::size_t j1) {
+    using G = GemmShape<A>;
+    const std::size_t size = right.scratch(depth), most = (std::size_t{1} << 21) / size;
+    const std::size_t panels = (j1 - j0 + G::panel - 1) / G::panel;
+    const std::size_t made = most == 0 ? 1 : most < panels ? most : panels;
+    auto memory = Tensor<float>::uninitialized(Shape{made * size});
+    for (std::size_t j = j0; j < j1; j += made * G::panel) {
+        const std::size_t end = j1 - j < made * G::panel ? j1 : j + made * G::panel;
+        std::size_t step = 0;
+        for (std::size_t p = j; p < end; p += G::panel)
+            step = right.panel(p, 0, depth, memory.data() + (p - j) / G::panel * size).step;
+        const MadeRight<A> strips{memory.data(), size, step, j};
+        gemm_range<A, Step>(left, strips, c, depth, add, epilogue, i0, i1, j, end);
     }
 }
 
@@ -254,20 +181,24 @@ void gemm(const BasicHost<A>& on, const Left& left, const Right& right, View<flo
     const std::size_t panels = (c.cols + G::panel - 1) / G::panel;
     const auto threads = static_cast<std::size_t>(on.threads());
     // By columns each thread packs the left operand, by rows the right one.
+    const auto range = [&](std::size_t i0, std::size_t i1, std::size_t j0, std::size_t j1) {
+        // Panels that are made for each call pay for themselves within so many rows.
+        constexpr std::size_t many = 16 * G::rows;
+        if constexpr (!Right::in_place)
+            if (i1 - i0 > many)
+                return gemm_many<A, Step>(left, right, c, depth, add, epilogue, i0, i1, j0, j1);
+        gemm_range<A, Step>(left, right, c, depth, add, epilogue, i0, i1, j0, j1);
+    };
     const bool by_rows = Right::in_place ? c.rows >= 16 * G::rows * threads
                                          : panels < 2 * threads && c.rows >= 2 * G::rows;
     if (by_rows) {
         const std::size_t work = c.cols * depth * G::rows;
-        on.parallel_for(
-            c.rows, G::rows * (1 + enough / (work + 1)), [&](std::size_t i0, std::size_t i1) {
-                gemm_range<A, Step>(left, right, c, depth, add, epilogue, i0, i1, 0, c.cols);
-            });
+        on.parallel_for(c.rows, G::rows * (1 + enough / (work + 1)),
+                        [&](std::size_t i0, std::size_t i1) { range(i0, i1, 0, c.cols); });
     } else {
         const std::size_t work = c.rows * depth * G::panel;
-        on.parallel_for(
-            c.cols, G::panel * (1 + enough / (work + 1)), [&](std::size_t j0, std::size_t j1) {
-                gemm_range<A, Step>(left, right, c, depth, add, epilogue, 0, c.rows, j0, j1);
-            });
+        on.parallel_for(c.cols, G::panel * (1 + enough / (work + 1)),
+                        [&](std::size_t j0, std::size_t j1) { range(0, c.rows, j0, j1); });
     }
     if constexpr (!stores_outputs<E>)
         if (!add) clear_padding<A>(c);

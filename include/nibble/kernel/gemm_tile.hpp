@@ -38,12 +38,25 @@ struct RightPanel {
     std::size_t step;
 };
 
-/// Asks for the line at p to be brought to the second cache. p may be any address.
-NIBBLE_INLINE void prefetch_second([[maybe_unused]] const float* p) noexcept {
+/// Lines that will be needed soon, one for each value of k that a tile takes: addresses, which need not
+/// lie in anything.
+struct Ahead {
+    std::uintptr_t address = 0;
+    std::size_t step = 0;  ///< bytes
+
+    Ahead() = default;
+    /// Floats at from + offset, then each step floats further.
+    Ahead(const float* from, std::size_t offset, std::size_t step_) noexcept
+        : address(reinterpret_cast<std::uintptr_t>(from) + offset * sizeof(float)),
+          step(step_ * sizeof(float)) {}
+
+    /// Asks for line k to be brought to the second cache.
+    NIBBLE_INLINE void ask([[maybe_unused]] std::size_t k) const noexcept {
 #if defined(__GNUC__)
-    __builtin_prefetch(p, 0, 2);
+        __builtin_prefetch(reinterpret_cast<const void*>(address + k * step), 0, 2);
 #endif
-}
+    }
+};
 
 /// sum + x r: what a tile does with a broadcast and a register.
 template <class A>
@@ -63,11 +76,11 @@ struct TileSums {
 };
 
 /// Rows x Registers sums over `depth` values of k, each one chain of fma in ascending k. They begin at
-/// sums.from and go to sums.to or, finished, through the epilogue to c[m + i, n + j]. `ahead` are
-/// `depth` lines that will be needed soon; columns beyond c.cols are dropped.
+/// sums.from and go to sums.to or, finished, through the epilogue to c[m + i, n + j]. Columns
+/// beyond c.cols are dropped.
 template <class A, class Step, std::size_t Rows, std::size_t Registers, class E>
 void gemm_tile(const float* left, RightPanel right, std::size_t depth, TileSums sums, View<float> c,
-               std::size_t m, std::size_t n, const float* ahead, const E& epilogue) {
+               std::size_t m, std::size_t n, Ahead ahead, const E& epilogue) {
     using B = Batch<float, A>;
     using G = GemmShape<A>;
     constexpr std::size_t lanes = B::lanes;
@@ -91,7 +104,7 @@ void gemm_tile(const float* left, RightPanel right, std::size_t depth, TileSums 
         B r[Registers];
         unroll<Registers>([&](auto j)
                               NIBBLE_INLINE_LAMBDA { r[j] = B::load(from[j] + k * G::strip); });
-        prefetch_second(ahead + k * G::strip);
+        ahead.ask(k);
         unroll<Rows>([&](auto i) NIBBLE_INLINE_LAMBDA {
             const B x(left[k * G::rows + i]);
             unroll<Registers>([&](auto j) NIBBLE_INLINE_LAMBDA {
@@ -127,7 +140,7 @@ void gemm_tile(const float* left, RightPanel right, std::size_t depth, TileSums 
 /// gemm_tile for a run-time number of rows, at most G::rows; columns as c has them.
 template <class A, class Step, class E>
 void gemm_rows(std::size_t rows, const float* left, RightPanel right, std::size_t depth,
-               TileSums sums, View<float> c, std::size_t m, std::size_t n, const float* ahead,
+               TileSums sums, View<float> c, std::size_t m, std::size_t n, Ahead ahead,
                const E& epilogue) {
     using G = GemmShape<A>;
     const auto with = [&]<std::size_t Rows>(std::integral_constant<std::size_t, Rows>) {
@@ -169,6 +182,22 @@ void pack_left_rows(View<const float> x, std::size_t m0, std::size_t m1, std::si
         const float* from = x.data + m * x.stride + k0;
         const std::size_t rows = m1 - m < R ? m1 - m : R;
         std::size_t k = 0;
+#if NIBBLE_SIMD && defined(__AVX2__)
+        if constexpr (is_avx512<A>) {
+            // Four rows at a time: 8 shuffles and 16 stores for 64 numbers. (A whole square of
+            // registers takes 1.4 times as long here: its stores cross lines.)
+            static_assert(R % 4 == 0);
+            if (rows == R)
+                for (; k + lanes <= n; k += lanes)
+                    unroll<R / 4>([&](auto g) NIBBLE_INLINE_LAMBDA {
+                        B r[4];
+                        unroll<4>([&](auto i) NIBBLE_INLINE_LAMBDA {
+                            r[i] = B::load(from + (4 * g + i) * x.stride + k);
+                        });
+                        x86::store_columns<A>(r, to + k * R + 4 * g, R);
+                    });
+        }
+#endif
         if constexpr (R <= lanes && is_avx<A>) {
             // A square of registers at a time. The lanes beyond R land where the next k follows.
             for (; k + lanes <= n; k += lanes) {
@@ -193,14 +222,17 @@ template <class A>
 void pack_left_columns(View<const float> x, std::size_t m0, std::size_t m1, std::size_t k0,
                        std::size_t n, float* to) {
     constexpr std::size_t R = GemmShape<A>::rows;
-    for (std::size_t m = m0; m < m1; m += R, to += R * n) {
-        const float* from = x.data + k0 * x.stride + m;
-        if (m + R <= m1) {
-            for (std::size_t k = 0; k < n; ++k, from += x.stride)
-                unroll<R>([&](auto i) { to[k * R + i] = from[i]; });
-        } else {
-            for (std::size_t k = 0; k < n; ++k, from += x.stride)
-                for (std::size_t i = 0; m + i < m1; ++i) to[k * R + i] = from[i];
+    // A few rows of x at a time, each read from end to end, give whole lines of each panel.
+    constexpr std::size_t few = 8;
+    for (std::size_t k = 0; k < n; k += few) {
+        const std::size_t rows = n - k < few ? n - k : few;
+        float* panel = to + k * R;
+        for (std::size_t m = m0; m < m1; m += R, panel += R * n) {
+            const float* from = x.data + (k0 + k) * x.stride + m;
+            for (std::size_t i = 0; i < rows; ++i, from += x.stride) {
+                if (m + R <= m1) std::memcpy(panel + i * R, from, R * sizeof(float));
+                else std::memcpy(panel + i * R, from, (m1 - m) * sizeof(float));
+            }
         }
     }
 }

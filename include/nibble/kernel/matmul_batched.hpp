@@ -41,7 +41,7 @@ void matmul_batched(const BasicHost<A>& on, std::size_t batch, View<const float>
                 for (std::size_t i = 0; i < m; i += G::rows)
                     gemm_rows<A, MultiplyAdd<A>>(m - i < G::rows ? m - i : G::rows, left + i * k,
                                                  {panel, step}, k, {nullptr, 0, nullptr, 0}, y,
-                                                 b * m + i, j, left, epilogue);
+                                                 b * m + i, j, {left, 0, 0}, epilogue);
             }
         }
     });

@@ -35,6 +35,14 @@ struct PackedRight {
     [[nodiscard]] static constexpr std::size_t scratch(std::size_t block) noexcept {
         return in_place ? 0 : (block + Layout::chunk) * G::panel;
     }
+    /// Where columns j on begin, value k of k; what is decoded is read in order anyway.
+    [[nodiscard]] Ahead ahead(std::size_t j, std::size_t k) const noexcept {
+        if constexpr (in_place) return {panel(j, k, 0, nullptr).data, 0, G::strip};
+        else return {};
+    }
+    [[nodiscard]] std::size_t strip_step() const noexcept {
+        return in_place ? matrix.layout().tile_bytes / sizeof(float) : 0;
+    }
     /// Columns j on of the product and values k .. k + n of k.
     [[nodiscard]] RightPanel panel(std::size_t j, std::size_t k, std::size_t n,
                                    float* memory) const noexcept {

@@ -81,6 +81,25 @@ NIBBLE_INLINE void transpose8(Batch<float, A> (&r)[8]) noexcept {
     });
 }
 
+/// Column k of four rows of sixteen, to to[k * step] and the three after it.
+template <class A>
+    requires is_avx512<A>
+NIBBLE_INLINE void store_columns(const Batch<float, A> (&r)[4], float* to,
+                                 std::size_t step) noexcept {
+    const auto low = [](__m512 a, __m512 b) {
+        return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+    };
+    const auto high = [](__m512 a, __m512 b) {
+        return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+    };
+    const __m512 ab = _mm512_unpacklo_ps(r[0].v, r[1].v), cd = _mm512_unpacklo_ps(r[2].v, r[3].v);
+    const __m512 ef = _mm512_unpackhi_ps(r[0].v, r[1].v), gh = _mm512_unpackhi_ps(r[2].v, r[3].v);
+    // Part q of t[j] is column 4 q + j.
+    const __m512 t[4] = {low(ab, cd), high(ab, cd), low(ef, gh), high(ef, gh)};
+    unroll<16>(
+        [&](auto k) { _mm_storeu_ps(to + k * step, _mm512_extractf32x4_ps(t[k % 4], k / 4)); });
+}
+
 }  // namespace x86
 #endif
 
