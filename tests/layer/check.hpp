@@ -172,4 +172,22 @@ void check_layer(const L& layer, Tensor<float> x, Reference ref, Tolerance allow
     }
 }
 
+/// A layer whose activations are rounded stays close to the one with its weights that rounds none,
+/// forward and backward, and gives the same with and without Saved.
+template <class L, class E>
+void follows(Host& on, const Tensor<float>& x, const L& layer, E exact, double backward) {
+    for_each_parameter([](const std::string&, auto& to, const auto& from) { to = from; }, exact,
+                       layer);
+    typename L::Saved saved;
+    typename E::Saved exact_saved;
+    const auto y = layer.forward(on, x, &saved);
+    const auto expected = exact.forward(on, x, &exact_saved);
+    CHECK(same_bits(y, layer.forward(on, x)));
+    CHECK(distance(to_mat(y), to_mat(expected)) < 0.05);
+    const auto dy = normal(y.shape(), 31);
+    auto g = zeros_like<rebind_t<L, float>>(layer), e = g;
+    const auto dx = layer.backward(on, saved, dy, g);
+    CHECK(distance(to_mat(dx), to_mat(exact.backward(on, exact_saved, dy, e))) < backward);
+}
+
 }  // namespace check

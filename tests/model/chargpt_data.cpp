@@ -135,6 +135,11 @@ TEST_CASE("a seeded start gives the recorded starting weights") {
 }
 
 TEST_CASE("FP32 follows the reference run of 2,000 steps at every recorded step") {
+#if defined(NIBBLE_TEST_SHORT)
+    constexpr std::size_t steps = 60;
+#else
+    constexpr std::size_t steps = 2000;
+#endif
     const Corpus text;
     const auto curves = read_json("reference-curves.json");
     const auto& run = [&]() -> const nlohmann::json& {
@@ -151,7 +156,7 @@ TEST_CASE("FP32 follows the reference run of 2,000 steps at every recorded step"
     const WarmupCosine schedule{.rate = 1e-3f, .warmup = 100, .steps = 2000, .final_share = 0.1f};
     Random random(1337 ^ 0xD1CE);
     std::size_t record = 0;
-    for (std::size_t step = 0; step <= 2000; ++step) {
+    for (std::size_t step = 0; step <= steps; ++step) {
         if (record < run["log"].size() && run["log"][record]["step"] == step) {
             const auto v = validate(on, net, text.validation);
             const double expected = run["log"][record]["val_loss"];
@@ -160,7 +165,7 @@ TEST_CASE("FP32 follows the reference run of 2,000 steps at every recorded step"
             CHECK(std::fabs(v.loss - expected) < 0.02);
             ++record;
         }
-        if (step == 2000) break;
+        if (step == steps) break;
         std::size_t offsets[batch_size];
         for (std::size_t& at : offsets) at = random.below(text.train.size() - 65);
         const TokenBatch batch(text.train, offsets);
@@ -170,5 +175,6 @@ TEST_CASE("FP32 follows the reference run of 2,000 steps at every recorded step"
             CHECK(std::fabs(loss - expected) < (step < 3 ? 1e-4 : 2e-3));
         }
     }
-    CHECK(record == run["log"].size());
+    CHECK(record != 0);
+    if (steps == 2000) CHECK(record == run["log"].size());
 }
