@@ -65,6 +65,12 @@ struct Linear {
     /// forward for an x that is checked and rounded already and that the caller keeps.
     [[nodiscard]] Activations apply(On& on, const Activations& x) const {
         auto y = Activations::uninitialized(x.shape().with_cols(weight.rows()));
+        if constexpr (is_packed<weight_t<P>>) {
+            if (!bias.empty()) {
+                product<P>(on, weight, x, y, AddBias{bias.view()});
+                return y;
+            }
+        }
         product<P>(on, weight, x, y);
         if (!bias.empty()) add_row(on, bias, y.view());
         return y;

@@ -8,14 +8,18 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// y = x w^T: int8 products with int32 sums when activation_t<P> is Int8Value and w holds integers,
-/// float ones otherwise.
-template <LayerPrecision P, class On, class F, class Memory>
+/// y = x w^T: products of bytes with int32 sums when activation_t<P> is int8 and w holds integers,
+/// of bfloat16 pairs when both are that and w is packed, float ones otherwise. The product may end
+/// with an epilogue where w is packed or integers.
+template <LayerPrecision P, class On, class F, class Memory, class... Epilogue>
 void product(On& on, const Matrix<F, Memory>& w, const Tensor<float, Memory>& x,
-             Tensor<float, Memory>& y) {
-    if constexpr (std::is_same_v<activation_t<P>, Int8Value> && is_integer_value<value_of<F>>)
-        matmul_int8(on, w, x.view(), y.view());
-    else matmul(on, w, x.view(), y.view());
+             Tensor<float, Memory>& y, const Epilogue&... epilogue) {
+    using Q = activation_t<P>;
+    if constexpr (ActivationFormat<Q> && is_integer_value<value_of<F>>)
+        matmul_int8<Q>(on, w, x.view(), y.view(), epilogue...);
+    else if constexpr (std::is_same_v<Q, bfloat16> && std::is_same_v<F, Packed<bfloat16>>)
+        matmul_bf16(on, w, x.view(), y.view(), epilogue...);
+    else matmul(on, w, x.view(), y.view(), epilogue...);
 }
 
 }  // namespace nibble

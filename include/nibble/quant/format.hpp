@@ -77,10 +77,10 @@ template <Format F>
     return format_traits<F>::spec;
 }
 
-/// Formats by role. Activations are float, or Int8Value for the integer kernels (quantized on the
-/// fly, a scale for each 32), or half or bfloat16 for what backward keeps; Cache is the format of
-/// keys and values.
-template <Format Weight, NeuralValue Activation = float, Format Cache = float>
+/// Formats by role. Activations are float, or half or bfloat16 for what backward keeps, or int8 for the
+/// integer kernels, quantized on the fly: Int8Value with a scale for each 32, Grouped<Int8Value, 128>
+/// or PerRow<Int8Value> with fewer; Cache is the format of keys and values.
+template <Format Weight, Format Activation = float, Format Cache = float>
 struct Mixed {};
 
 /// One precision for each kind of component of a model: attention in one, MLP in another.
@@ -95,7 +95,7 @@ struct precision_traits<F> {
     using Activation = float;
     using Cache = float;
 };
-template <Format W, NeuralValue A, Format C>
+template <Format W, Format A, Format C>
 struct precision_traits<Mixed<W, A, C>> {
     using Weight = W;
     using Activation = A;

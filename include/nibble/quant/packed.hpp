@@ -47,6 +47,26 @@ struct format_traits<Packed<F>> : format_traits<F> {
     using Plain = F;
 };
 
+template <class P>
+struct packed_precision;
+template <Format F>
+struct packed_precision<F> {
+    using type = Packed<F>;
+};
+template <Format W, Format A, Format C>
+struct packed_precision<Mixed<W, A, C>> {
+    using type = Mixed<Packed<W>, A, C>;
+};
+template <class A, class M, class E>
+struct packed_precision<PerComponent<A, M, E>> {
+    using type =
+        PerComponent<typename packed_precision<A>::type, typename packed_precision<M>::type,
+                     typename packed_precision<E>::type>;
+};
+/// The precision P with its weights packed.
+template <Precision P>
+using packed_t = typename packed_precision<P>::type;
+
 /// Where the numbers of a packed matrix lie.
 template <Format F>
 struct PackedLayout {
