@@ -1,6 +1,8 @@
 // Products with unscaled weights, and gradients, against double precision.
 #include "matmul_reference.hpp"
 
+#include <nibble/kernel/math.hpp>
+
 #include <vector>
 
 using namespace nibble;
@@ -54,6 +56,39 @@ TEST_CASE("shapes that do not match are named") {
                          "nibble: matmul_gradient: dw is [2, 32], expected [5, 64]", Error);
     CHECK_THROWS_WITH_AS(matmul_int8(on, Matrix<Int8Value>(5, 64), narrow, y),
                          "nibble: matmul_int8: x is [2, 32], expected [2, 64]", Error);
+}
+
+TEST_CASE_TEMPLATE("epilogues of plain products", F, float, Grouped<Int4Value, 32>) {
+    Random random(9);
+    const Host on(2);
+    for (const std::size_t m : {1u, 3u, 4u, 30u})
+        for (const std::size_t n : {1u, 50u, 131u}) {
+            INFO(m, " x ", n);
+            Matrix<F> w(n, 640);
+            test::fill(w, random);
+            test::Window x(m, 640, true), bias(1, n, true), residual(m, n, true);
+            x.fill(random);
+            bias.fill(random);
+            residual.fill(random);
+            Tensor<float> sums({m, n}), y({m, n});
+            matmul(on, w, x.view, sums.view());
+            const auto positive = Apply{[](auto v) { return relu(v); }};
+            matmul(on, w, x.view, y.view(),
+                   then(AddBias{bias.view}, positive, AddRows{residual.view}));
+            for (std::size_t i = 0; i < m; ++i)
+                for (std::size_t j = 0; j < n; ++j) {
+                    const float v = sums(i, j) + bias.view(0, j);
+                    REQUIRE(y(i, j) == (v < 0 ? 0 : v) + residual.view(i, j));
+                }
+            y = residual.storage;
+            matmul(on, w, x.view, y.view(), AddRows{y});
+            for (std::size_t i = 0; i < m; ++i)
+                for (std::size_t j = 0; j < n; ++j)
+                    REQUIRE(y(i, j) == sums(i, j) + residual.view(i, j));
+            for (std::size_t i = 0; i < m; ++i)
+                for (std::size_t j = n; j < y.stride(); ++j)
+                    REQUIRE(y.data()[i * y.stride() + j] == 0.0f);
+        }
 }
 
 TEST_CASE("empty products") {

@@ -131,30 +131,40 @@ void dot_rows(const Source& w, View<const float> x, View<float> y, std::size_t n
     }
 }
 
-template <class A, class Source>
-void matmul_source(const BasicHost<A>& on, const Source& w, View<const float> x, View<float> y) {
+template <class A, class Source, class E>
+void matmul_source(const BasicHost<A>& on, const Source& w, View<const float> x, View<float> y,
+                   const E& epilogue) {
     expect_shape("matmul", "x", x.rows, x.cols, x.rows, w.cols());
     expect_shape("matmul", "y", y.rows, y.cols, x.rows, w.rows());
     constexpr std::size_t few = 4;
     if (x.rows > few || w.cols() == 0) {
         const RowsOf<Source> rows{w};
         return gemm<MultiplyAdd<A>>(on, LeftRows<A>{x}, PlainRight<A, RowsOf<Source>>{rows}, y,
-                                    w.cols(), false);
+                                    w.cols(), false, epilogue);
     }
     if (y.empty()) return;
+    constexpr bool plain = std::is_same_v<E, AsIs>;
+    // Sums come one by one here: registers of them are made in memory for the epilogue.
+    Tensor<float> made;
+    if constexpr (!plain) made = Tensor<float>::uninitialized(Shape{y.rows, y.cols});
+    const View<float> sums = plain ? y : made.view();
     const std::size_t grain = row_elements * (1 + (std::size_t{1} << 13) / w.cols());
     on.parallel_for(w.rows(), grain, [&](std::size_t n0, std::size_t n1) {
         std::size_t m = 0;
         const auto step = [&]<std::size_t M>(std::integral_constant<std::size_t, M>) {
             if (x.rows - m < M) return;
-            dot_rows<A, M>(w, x.row_block(m, M), y.row_block(m, M), n0, n1);
+            dot_rows<A, M>(w, x.row_block(m, M), sums.row_block(m, M), n0, n1);
             m += M;
         };
         step(std::integral_constant<std::size_t, 4>{});
         step(std::integral_constant<std::size_t, 2>{});
         step(std::integral_constant<std::size_t, 1>{});
+        if constexpr (!plain)
+            for (m = 0; m < y.rows; ++m)
+                for (std::size_t n = n0; n < n1; n += Batch<float, A>::lanes)
+                    finish<A>(epilogue, load_outputs<A>(sums, m, n), y, m, n);
     });
-    clear_padding<A>(y);
+    if constexpr (!stores_outputs<E>) clear_padding<A>(y);
 }
 
 template <class A, class Source>
@@ -167,15 +177,19 @@ void matmul_transposed_source(const BasicHost<A>& on, const Source& w, View<cons
                          w.rows(), false);
 }
 
-/// y = x w^T. Fails when the shapes do not match.
-template <class A>
-void matmul(const BasicHost<A>& on, View<const float> w, View<const float> x, View<float> y) {
-    matmul_source(on, FloatSource<A>{w}, x, y);
+/// y = x w^T, then the epilogue (epilogue.hpp). Fails when the shapes do not match.
+template <class A, class E = AsIs>
+    requires EpilogueOn<E, A>
+void matmul(const BasicHost<A>& on, View<const float> w, View<const float> x, View<float> y,
+            const E& epilogue = {}) {
+    matmul_source(on, FloatSource<A>{w}, x, y, epilogue);
 }
-template <class A, Format F>
-void matmul(const BasicHost<A>& on, const Matrix<F>& w, View<const float> x, View<float> y) {
-    if constexpr (std::is_same_v<F, float>) matmul(on, w.codes().view(), x, y);
-    else matmul_source(on, CodedSource<F, A>(w), x, y);
+template <class A, Format F, class E = AsIs>
+    requires EpilogueOn<E, A>
+void matmul(const BasicHost<A>& on, const Matrix<F>& w, View<const float> x, View<float> y,
+            const E& epilogue = {}) {
+    if constexpr (std::is_same_v<F, float>) matmul(on, w.codes().view(), x, y, epilogue);
+    else matmul_source(on, CodedSource<F, A>(w), x, y, epilogue);
 }
 
 /// dx = dy w. Fails when the shapes do not match.
