@@ -20,8 +20,10 @@
 
 #include <nibble/kernel/transpose.hpp>
 
-#if NIBBLE_SIMD && defined(__SSE2__)
+#if NIBBLE_SIMD && defined(__AVX2__)
 #include <immintrin.h>
+#elif NIBBLE_SIMD && defined(__SSE2__)
+#include <emmintrin.h>  // xsimd has it already; all of immintrin.h would cost as much as nibble
 #endif
 
 namespace nibble::inline NIBBLE_ARCH {
