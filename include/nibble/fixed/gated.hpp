@@ -8,12 +8,6 @@ namespace nibble::inline NIBBLE_ARCH {
 
 namespace fixed {
 
-/// The order of `gates` gates of `units` units in registers of A.
-template <class A>
-[[nodiscard]] constexpr GateOrder gate_order(std::size_t gates, std::size_t units) noexcept {
-    return {gates, units, Batch<float, A>::lanes, has_half_width<A>};
-}
-
 /// Registers that are summed together: the gates are dealt evenly to as few tiles as will do.
 template <std::size_t Registers, Form How, class A>
 struct GateTiles {
@@ -42,25 +36,6 @@ struct GatePart {
     static constexpr std::size_t width = Batch<float, Narrow>::lanes;
     static constexpr std::size_t registers = (Order.gates * width + Order.lanes - 1) / Order.lanes;
 };
-
-/// A number for each lane of the registers that hold Gates gates of Width lanes: `other` for gate
-/// Tanh, `number` for the rest.
-template <std::size_t Gates, std::size_t Tanh, std::size_t Width>
-struct PartLanes {
-    alignas(64) float lane[16 * Gates];
-    constexpr PartLanes(float number, float other) noexcept : lane{} {
-        for (std::size_t i = 0; i < 16 * Gates; ++i) lane[i] = i / Width == Tanh ? other : number;
-    }
-};
-template <std::size_t Gates, std::size_t Tanh, std::size_t Width>
-inline constexpr PartLanes<Gates, Tanh, Width> part_lanes_scale{sigmoid_gate, tanh_gate};
-template <std::size_t Gates, std::size_t Tanh, std::size_t Width>
-inline constexpr const float* part_scale = part_lanes_scale<Gates, Tanh, Width>.lane;
-template <std::size_t Gates, std::size_t Tanh, std::size_t Width>
-inline constexpr PartLanes<Gates, Tanh, Width> part_lanes_most{-40.0f / sigmoid_gate,
-                                                               -40.0f / tanh_gate};
-template <std::size_t Gates, std::size_t Tanh, std::size_t Width>
-inline constexpr const float* part_most = part_lanes_most<Gates, Tanh, Width>.lane;
 
 }  // namespace fixed
 

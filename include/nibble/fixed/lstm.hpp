@@ -88,8 +88,7 @@ private:
             constexpr std::size_t width = Part::width;
             alignas(register_bytes<A>) float power[Part::registers * lanes];
             unroll<Part::registers>([&](auto t) NIBBLE_INLINE_LAMBDA {
-                gate_power(gate[Part::first + t], GateScale<A>(part_scale<4, 2, width> + t * lanes,
-                                                               part_most<4, 2, width> + t * lanes))
+                gate_power(gate[Part::first + t], part_scale<4, 2, width, A>(t))
                     .store(power + t * lanes);
             });
             const auto state =

@@ -2,6 +2,7 @@
 // The numbers that go through nets of fixed sizes: N floats in place, padded to whole registers.
 #pragma once
 
+#include <nibble/kernel/gated_step.hpp>
 #include <nibble/kernel/transpose.hpp>
 
 #include <span>
@@ -11,15 +12,6 @@ namespace nibble::inline NIBBLE_ARCH {
 /// Nets whose sizes are known to the compiler: no heap, no virtual call, no exception; see
 /// fixed/chain.hpp.
 namespace fixed {
-
-/// An instruction set with registers of half the width; A itself where there is none.
-template <class A>
-using half_width_t =
-    std::conditional_t<is_avx512<A>, isa::Avx2, std::conditional_t<is_avx2<A>, isa::Sse2, A>>;
-
-/// Whether registers of A can be taken apart into halves.
-template <class A>
-inline constexpr bool has_half_width = !std::is_same_v<half_width_t<A>, A>;
 
 /// The instruction set whose registers suit runs of n floats: at most 8 do not fill a register of 16.
 template <std::size_t N, class A>
