@@ -126,6 +126,14 @@ void float_operations() {
     check<float, A>(
         "max", numbers, [](B x, B y) { return max(x, y) + 0.0f; },
         [](float x, float y) { return std::fmax(x, y) + 0.0f; });
+    // A bound comes first: what is none of the numbers stays.
+    float lane[64];
+    for (const float bound : {-3.0f, 0.0f, 7.0f}) {
+        min(B(bound), B(NAN)).store(lane);
+        for (std::size_t j = 0; j < B::lanes; ++j) CHECK(std::isnan(lane[j]));
+        max(B(bound), B(NAN)).store(lane);
+        for (std::size_t j = 0; j < B::lanes; ++j) CHECK(std::isnan(lane[j]));
+    }
     check<float, A>(
         "to_int", numbers, [](B x, B) { return to_int(x); },
         [](float x, float) { return static_cast<std::int32_t>(x); });

@@ -6,7 +6,7 @@
 //     select(x > 0.0f, x, 0.1f * x).store(q);
 //
 // Loads and stores take any alignment. isa::Scalar (simd_scalar.hpp) is there in every build. min and
-// max with a NaN give either operand. Comparisons with NaN are false, != true.
+// max give NaN where the second operand is. Comparisons with NaN are false, != true.
 #pragma once
 
 #include <nibble/kernel/simd_scalar.hpp>
@@ -87,6 +87,8 @@ struct Batch {
     using Int = Batch<std::int32_t, A>;
     static constexpr bool is_float = std::is_floating_point_v<T>;
     static constexpr std::size_t lanes = Register::size;
+    // From version 14 on xsimd gives x86's min and max their operands the other way round.
+    static constexpr bool turned = XSIMD_VERSION_MAJOR >= 14;
     Register v;
 
     Batch() = default;
@@ -188,9 +190,13 @@ struct Batch {
 #endif
             return {xsimd::fnma(a.v, b.v, c.v)};
     }
-    /// The smaller of a and b; with a NaN among them, either one.
-    friend NIBBLE_INLINE Batch min(Batch a, Batch b) noexcept { return {xsimd::min(a.v, b.v)}; }
-    friend NIBBLE_INLINE Batch max(Batch a, Batch b) noexcept { return {xsimd::max(a.v, b.v)}; }
+    /// The smaller of a and b; NaN where b is, and either one where only a is.
+    friend NIBBLE_INLINE Batch min(Batch a, Batch b) noexcept {
+        return {turned ? xsimd::min(b.v, a.v) : xsimd::min(a.v, b.v)};
+    }
+    friend NIBBLE_INLINE Batch max(Batch a, Batch b) noexcept {
+        return {turned ? xsimd::max(b.v, a.v) : xsimd::max(a.v, b.v)};
+    }
     friend NIBBLE_INLINE Batch abs(Batch a) noexcept {
         if constexpr (std::is_unsigned_v<T>) return a;
         else return {xsimd::abs(a.v)};
@@ -290,11 +296,5 @@ private:
 };
 
 #endif  // NIBBLE_SIMD
-
-/// The bits of a register as lanes of another type of the same width.
-template <class U, class T, class A>
-[[nodiscard]] NIBBLE_INLINE Batch<U, A> bit_cast_to(Batch<T, A> x) noexcept {
-    return x.template cast_bits<U>();
-}
 
 }  // namespace nibble

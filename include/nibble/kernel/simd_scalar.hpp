@@ -171,7 +171,7 @@ struct Batch<T, isa::Scalar> {
         if constexpr (std::is_same_v<T, float>) return fma(-a, b, c);
         else return c - a * b;
     }
-    /// The smaller of a and b; with a NaN among them, either one.
+    /// The smaller of a and b; NaN where b is, and either one where only a is.
     friend NIBBLE_INLINE Batch min(Batch a, Batch b) noexcept {
         return map(a, b, [](T x, T y) { return x < y ? x : y; });
     }
@@ -268,5 +268,11 @@ private:
         return r;
     }
 };
+
+/// The bits of a register as lanes of another type of the same width.
+template <class U, class T, class A>
+[[nodiscard]] NIBBLE_INLINE Batch<U, A> bit_cast_to(Batch<T, A> x) noexcept {
+    return x.template cast_bits<U>();
+}
 
 }  // namespace nibble
