@@ -31,13 +31,10 @@ namespace nibble::inline NIBBLE_ARCH {
 
 template <class A>
 struct xsimd_arch;
-template <>
-struct xsimd_arch<isa::Sse2> {
-    using type = xsimd::sse2;
-};
-template <>
-struct xsimd_arch<isa::Sse41> {
-    using type = xsimd::sse4_1;
+template <class A>
+    requires is_sse<A>
+struct xsimd_arch<A> {
+    using type = std::conditional_t<std::is_same_v<A, isa::Sse2>, xsimd::sse2, xsimd::sse4_1>;
 };
 template <class A>
     requires is_avx2<A>
@@ -52,11 +49,7 @@ struct xsimd_arch<A> {
 template <class A>
     requires is_neon<A>
 struct xsimd_arch<A> {
-#if defined(__aarch64__)
-    using type = xsimd::neon64;
-#else
-    using type = xsimd::neon;
-#endif
+    using type = std::conditional_t<xsimd::neon64::supported(), xsimd::neon64, xsimd::neon>;
 };
 
 template <class A>
@@ -124,7 +117,9 @@ struct Batch {
     friend NIBBLE_INLINE Batch operator/(Batch a, Batch b) noexcept
         requires is_float
     {
-        return {a.v / b.v};
+        // Not xsimd's for NEON, which multiplies by a reciprocal that is some bits off.
+        if constexpr (is_neon<A>) return Register(a.v.data / b.v.data);
+        else return {a.v / b.v};
     }
     friend NIBBLE_INLINE Batch operator-(Batch a) noexcept {
         // xsimd 8's negation is 0 - a on AVX-512, which loses the sign of zero.
@@ -204,7 +199,11 @@ struct Batch {
     friend NIBBLE_INLINE Batch sqrt(Batch a) noexcept
         requires is_float
     {
-        return {xsimd::sqrt(a.v)};
+#if defined(__aarch64__)
+        if constexpr (is_neon<A>) return Register(vsqrtq_f32(a.v));  // as for the division
+        else
+#endif
+            return {xsimd::sqrt(a.v)};
     }
     /// Whole numbers, ties to even; infinities and NaN stay.
     friend NIBBLE_INLINE Batch round_nearest(Batch a) noexcept

@@ -22,10 +22,6 @@
 #include <memory>
 #include <thread>
 
-#if defined(__x86_64__) || defined(__i386__)
-#include <immintrin.h>
-#endif
-
 namespace nibble::inline NIBBLE_ARCH {
 
 class ThreadPool {
@@ -77,7 +73,7 @@ private:
     }
     static void pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
-        _mm_pause();
+        __builtin_ia32_pause();
 #elif defined(__aarch64__)
         asm volatile("yield");
 #endif
