@@ -1,7 +1,6 @@
 // Activation functions, softmax, norms, losses and attention on one thread, data in L2: elements a
 // second of processor time, and seconds an element.
 #include <nibble/kernel/attention_backward.hpp>
-#include <nibble/kernel/attention_decode.hpp>
 #include <nibble/kernel/loss.hpp>
 #include <nibble/kernel/norm.hpp>
 
@@ -103,20 +102,6 @@ void attention_steps(benchmark::State& state, bool backward) {
     });
 }
 
-// One query over a cache of 4096 positions, 32 heads of 128 that share 8 key heads. An "element" is a
-// number of the cache.
-template <class F>
-void decode_steps(benchmark::State& state) {
-    const Host on(1);
-    const DecodeShape s{32, 8, 128};
-    const std::size_t length = 4096, width = s.kv_heads * s.head_size;
-    const Matrix<F> keys(length, width), values(length, width);
-    const Tensor<float> q = noise(Shape{1, s.heads * s.head_size});
-    Tensor<float> y(q.shape());
-    measure(state, 2 * length * width,
-            [&] { attention_decode(on, s, q, keys, values, 0, length, y); });
-}
-
 }  // namespace
 
 BENCHMARK_CAPTURE(elementwise, exp, [](auto x) { return exp(x); });
@@ -133,7 +118,3 @@ BENCHMARK(rms_norms)->Arg(128)->Arg(1024);
 BENCHMARK(cross_entropies)->Arg(65)->Arg(1024);
 BENCHMARK_CAPTURE(attention_steps, forward, false)->Args({64, 16})->Args({64, 32})->Args({512, 64});
 BENCHMARK_CAPTURE(attention_steps, backward, true)->Args({64, 16})->Args({64, 32})->Args({512, 64});
-BENCHMARK_TEMPLATE(decode_steps, float);
-BENCHMARK_TEMPLATE(decode_steps, half);
-BENCHMARK_TEMPLATE(decode_steps, PerRow<Int8Value>);
-BENCHMARK_TEMPLATE(decode_steps, Grouped<Int4Value, 32>);

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <support/fill.hpp>
 
+#include <limits>
 #include <vector>
 
 using namespace nibble;
@@ -99,7 +100,10 @@ const std::vector<AttentionShape> shapes = {{2, 64, 4, 4, 16},
                                             {1, 90, 2, 2, 20, 7},
                                             {1, 65, 2, 1, 12, 0, false},
                                             {1, 200, 1, 1, 8, 33},
-                                            {2, 31, 2, 2, 6, 3, true, 0.7f}};
+                                            {2, 31, 2, 2, 6, 3, true, 0.7f},
+                                            {1, 67, 12, 2, 33},
+                                            {1, 129, 1, 1, 200},
+                                            {1, 66, 3, 1, 1}};
 
 template <class A>
 void against_reference() {
@@ -202,6 +206,36 @@ TEST_CASE("attention takes blocks of columns and leaves the neighbours alone") {
     }
     CHECK(same);
     CHECK(test::padding_is_zero(grad));
+}
+
+TEST_CASE("What a causal query does not see never touches it, be it NaN") {
+    // A zero weight times NaN is NaN: in tiles of queries a later value once reached earlier ones.
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    for (const AttentionShape& s :
+         {AttentionShape{1, 40, 2, 1, 16}, AttentionShape{1, 150, 1, 1, 8},
+          AttentionShape{1, 140, 4, 4, 24, 9}}) {
+        Data clean(s), data(s);
+        const Host on(1);
+        attention(on, s, clean.q, clean.k, clean.v, clean.out);
+        for (std::size_t bad = 0; bad < s.time; bad += 1 + s.time / 30) {
+            data = clean;
+            for (std::size_t c = 0; c < data.v.cols(); ++c) {
+                data.v(bad, c) = nan;
+                data.k(bad, c) = bad % 2 == 0 ? nan : data.k(bad, c);
+            }
+            attention(on, s, data.q, data.k, data.v, data.out);
+            bool same = true, spread = true;
+            for (std::size_t t = 0; t < s.time; ++t)
+                for (std::size_t c = 0; c < data.out.cols(); ++c) {
+                    const bool sees = s.first_key(t) <= bad && bad < s.end_key(t);
+                    if (sees) spread = spread && std::isnan(data.out(t, c));
+                    else same = same && data.out(t, c) == clean.out(t, c);
+                }
+            CAPTURE(bad);
+            CHECK(same);
+            CHECK(spread);
+        }
+    }
 }
 
 TEST_CASE("attention with huge scores picks the largest") {

@@ -124,18 +124,19 @@ TEST_CASE("Configurations that do not fit together") {
     fails([] { Attention<float>({.channels = 0, .heads = 0}); }, "Attention", "above 0");
     fails([] { Dropout<>({.rate = 1.0f}); }, "Dropout", "rate");
     fails([] { Dropout<>({.rate = -0.1f}); }, "Dropout", "rate");
-    fails([] { KvCache<float>({.capacity = 0, .width = 4}); }, "KvCache", "capacity 0");
+    fails([] { KvCache<float>({.capacity = 0, .head_size = 4}); }, "KvCache", "capacity 0");
+    fails([] { KvCache<float>({.capacity = 3}); }, "KvCache", "heads of 0");
 }
 
 TEST_CASE("A cache that does not fit") {
     Host on(1);
     const Attention<float> layer({.channels = 8, .heads = 2});
-    KvCache<float> other({.capacity = 4, .width = 6});
+    KvCache<float> other({.capacity = 4, .heads = 2, .head_size = 3});
     fails(
         [&] {
             static_cast<void>(layer.forward(on, Tensor<float>(Shape{1, 8}), other));
         },
-        "Attention", "cache", "6", "8");
+        "Attention", "cache has 2 heads of 3", "expected 2 of 4");
     auto cache = layer.cache(4);
     fails(
         [&] {

@@ -20,9 +20,9 @@ Tensor<float> rows_of(const Tensor<float>& x, std::size_t first, std::size_t n) 
 /// The output for x, fed to the layer in the given pieces.
 template <class L>
 Mat decode_in_pieces(const L& layer, const Tensor<float>& x, std::vector<std::size_t> pieces,
-                     std::size_t capacity, int threads = 1) {
+                     std::size_t capacity, int threads = 1, bool sliding = false) {
     Host on(threads);
-    auto cache = layer.cache(capacity);
+    auto cache = sliding ? layer.cache(capacity, true) : layer.cache(capacity);
     Mat all(0, x.cols());
     std::size_t at = 0;
     for (const std::size_t n : pieces) {
@@ -91,11 +91,41 @@ TEST_CASE("A full ring forgets the oldest position, as a window does") {
     const auto x = normal(Shape{20, 32}, 6);
     Host on(1);
     const Mat expected = to_mat(windowed.forward(on, x));
-    CHECK(distance(decode_in_pieces(layer, x, {3, 11, 6}, 6), expected) < 1e-5);
+    CHECK(distance(decode_in_pieces(layer, x, {3, 11, 6}, 6, 1, true), expected) < 1e-5);
     // A window in a ring that is larger, equal, or wraps.
     CHECK(distance(decode_in_pieces(windowed, x, {3, 11, 6}, 20), expected) < 1e-5);
     CHECK(distance(decode_in_pieces(windowed, x, {20}, 7), expected) < 1e-5);
     CHECK(distance(decode_in_pieces(windowed, x, {20}, 6), expected) < 1e-5);
+}
+
+TEST_CASE("A position beyond the capacity is an error that says so, and changes nothing") {
+    const Attention<float> layer({.channels = 32, .heads = 2}, Seed{5});
+    Host on(1);
+    auto cache = layer.cache(6);
+    static_cast<void>(layer.forward(on, normal(Shape{4, 32}, 1), cache));
+    CHECK_THROWS_WITH_AS(
+        static_cast<void>(layer.forward(on, normal(Shape{3, 32}, 2), cache)),
+        doctest::Contains("positions up to 7 in a cache of capacity 6, expected a larger capacity"),
+        Error);
+    CHECK(cache.length() == 4);
+    CHECK_FALSE(cache.sliding());
+    // A window that does not fit would be cut short in a ring.
+    Attention<float> windowed({.channels = 32, .heads = 2, .window = 7}, Seed{5});
+    CHECK_FALSE(windowed.cache(6).sliding());
+    CHECK(windowed.cache(7).sliding());
+}
+
+TEST_CASE("A draft that is refused is forgotten") {
+    const Attention<half> layer({.channels = 32, .heads = 2, .rotary_base = 100.0f}, Seed{5});
+    Host on(1);
+    auto cache = layer.cache(40), plain = layer.cache(40);
+    const auto x = normal(Shape{9, 32}, 6);
+    static_cast<void>(layer.forward(on, rows_of(x, 0, 5), cache));
+    static_cast<void>(layer.forward(on, normal(Shape{4, 32}, 7), cache));  // the draft
+    cache.truncate(5);
+    static_cast<void>(layer.forward(on, rows_of(x, 0, 5), plain));
+    CHECK(same_bits(layer.forward(on, rows_of(x, 5, 4), cache),
+                    layer.forward(on, rows_of(x, 5, 4), plain)));
 }
 
 TEST_CASE("A cache starts over after clear, and measures its bytes") {

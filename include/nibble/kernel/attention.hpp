@@ -3,15 +3,15 @@
 // et al. 2023), with an optional sliding window.
 //
 // q is [batch * time, heads * head_size], k and v are [batch * time, kv_heads * head_size]; blocks of
-// columns of one tensor will do. For each sequence and key head, keys are transposed once into
-// scratch, so that scores are computed with a register's lanes over keys; scores of eight queries
-// at a time exist, never time x time. One (sequence, key head) is computed by one thread in a fixed
-// order. Kept for backward (attention_backward.hpp): log of the sum of e^score, one number a query
-// and head (Dao et al. 2022).
+// columns of one tensor will do. Keys and values of a head are brought into the layout of a cache
+// (kv_store.hpp), once for each thread that works on it, and queries that share it go through them in
+// tiles of 64 rows with a streaming softmax: scores never exist beyond 64 x 64. A tile is computed by
+// one thread in a fixed order. Kept for backward (attention_backward.hpp): log of the sum of e^score,
+// one number a query and head (Dao et al. 2022). Later keys and values do not touch a causal query,
+// whatever they are.
 #pragma once
 
-#include <nibble/kernel/softmax.hpp>
-#include <nibble/kernel/tile.hpp>
+#include <nibble/kernel/attend.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -53,65 +53,39 @@ void expect_attention(const char* where, const AttentionShape& s, View<const flo
     expect_shape(out, s.batch * s.time, s.heads * s.head_size, where, "the output");
 }
 
-/// Queries whose scores are computed together; also how keys are tiled in backward.
-inline constexpr std::size_t query_tile = 8;
-
-/// The keys, in whole registers, that scores of the queries [first, end) are computed for.
-struct KeyRange {
-    std::size_t first;
-    std::size_t end;
-};
-
+/// Brings one key head into the blocks of a float cache: rows first_row .. + time of k and v, columns
+/// from `column` on.
 template <class A>
-[[nodiscard]] KeyRange key_range(const AttentionShape& s, std::size_t first,
-                                 std::size_t end) noexcept {
-    constexpr std::size_t lanes = Batch<float, A>::lanes;
-    constexpr std::size_t unit = lanes > query_tile ? lanes : query_tile;
-    return {s.first_key(first) / unit * unit, whole_lanes<A>(s.end_key(end - 1))};
-}
-
-/// Copies one head's rows of x to out, `row` apart, times `by`; columns from head_size on become zero.
-template <class A>
-void pack_head(View<const float> x, std::size_t first_row, std::size_t rows, std::size_t column,
-               std::size_t head_size, float by, float* out, std::size_t row) noexcept {
+void pack_head_blocks(const KvLayout<float>& l, View<const float> k, View<const float> v,
+                      std::size_t first_row, std::size_t time, std::size_t column,
+                      std::byte* blocks) noexcept {
     using B = Batch<float, A>;
-    const B factor(by);
-    for (std::size_t t = 0; t < rows; ++t) {
-        const float* p = x.row(first_row + t) + column;
-        for (std::size_t d = 0; d < head_size; d += B::lanes) {
-            const B part = load_part<A>(p + d, head_size - d, false);
-            (part * factor).store(out + t * row + d);
+    constexpr std::size_t lanes = B::lanes;
+    const std::size_t n = l.head_size;
+    const auto part = [&](View<const float> x, std::size_t t, std::size_t d) {
+        return t < time && d < n ? load_part<A>(x.row(first_row + t) + column + d, n - d, false)
+                                 : B(0.0f);
+    };
+    for (std::size_t first = 0; first < time; first += kv_block, blocks += l.block) {
+        for (std::size_t at = 0; at < kv_block; at += lanes) {
+            auto* const keys =
+                reinterpret_cast<float*>(blocks + l.keys + at / strip_lanes * l.key_strip) +
+                at % strip_lanes;
+            for (std::size_t d = 0; d < l.depth; d += lanes) {
+                B square[lanes];
+                unroll<lanes>([&](auto i)
+                                  NIBBLE_INLINE_LAMBDA { square[i] = part(k, first + at + i, d); });
+                transpose<A>(square);
+                for (std::size_t i = 0; i < lanes && d + i < l.depth; ++i)
+                    square[i].store(keys + (d + i) * strip_lanes);
+            }
         }
-    }
-}
-
-/// The transpose of pack_head: out[d, t], `row` apart; columns from `rows` on become zero.
-template <class A>
-void pack_head_transposed(View<const float> x, std::size_t first_row, std::size_t rows,
-                          std::size_t column, std::size_t head_size, float by, float* out,
-                          std::size_t row) noexcept {
-    for (std::size_t t = 0; t < rows; ++t) {
-        const float* p = x.row(first_row + t) + column;
-        for (std::size_t d = 0; d < head_size; ++d) out[d * row + t] = p[d] * by;
-    }
-    for (std::size_t d = 0; d < head_size; ++d)
-        for (std::size_t t = rows; t < row; ++t) out[d * row + t] = 0.0f;
-}
-
-/// -infinity for the scores in `range` that query t does not see.
-template <class A>
-NIBBLE_INLINE void mask_scores(const AttentionShape& s, std::size_t t, KeyRange range,
-                               float* scores) noexcept {
-    using B = Batch<float, A>;
-    const B nothing(-std::numeric_limits<float>::infinity());
-    const std::size_t first = s.first_key(t), end = s.end_key(t);
-    for (std::size_t i = range.first; i < first; i += B::lanes) {
-        const B key = B::iota(static_cast<float>(i));
-        select(key < B(static_cast<float>(first)), nothing, B::load(scores + i)).store(scores + i);
-    }
-    for (std::size_t i = end / B::lanes * B::lanes; i < range.end; i += B::lanes) {
-        const B key = B::iota(static_cast<float>(i));
-        select(key < B(static_cast<float>(end)), B::load(scores + i), nothing).store(scores + i);
+        for (std::size_t t = 0; t < kv_block; ++t)
+            for (std::size_t d = 0; d < l.slices * strip_lanes; d += lanes)
+                part(v, first + t, d)
+                    .store(reinterpret_cast<float*>(blocks + l.values +
+                                                    d / strip_lanes * l.value_strip) +
+                           t * strip_lanes + d % strip_lanes);
     }
 }
 
@@ -122,66 +96,60 @@ void attention(const BasicHost<A>& on, const AttentionShape& s, View<const float
                View<const float> k, View<const float> v, View<float> out, View<float> lse = {}) {
     using B = Batch<float, A>;
     constexpr std::size_t lanes = B::lanes;
+    using Rows = Attend<float, float, A, lanes == 16 ? 2 : strip_lanes / lanes>;
     expect_attention("attention", s, q, k, v, out);
     if (lse.data != nullptr)
         expect_shape(lse, s.batch * s.heads, s.time, "attention", "the log-sum-exp");
     if (q.empty()) return;
-    const std::size_t keys = padded(s.time), width = whole_lanes<A>(s.head_size);
-    on.parallel_for(s.batch * s.kv_heads, 1, [&](std::size_t first, std::size_t end) {
-        auto scratch = Tensor<float>::uninitialized(
-            Shape{keys * (s.head_size + width) + query_tile * (keys + width) + 4 * lanes});
-        float* const k_across = scratch.data();               // [head_size, keys], scaled
-        float* const v_rows = k_across + s.head_size * keys;  // [time, width]
-        float* const scores = v_rows + keys * width;          // [query_tile, keys]
-        float* const sums = scores + query_tile * keys;       // [query_tile, width]
-        float* const tops = sums + query_tile * width;
-        float* const totals = tops + 2 * lanes;
-        for (std::size_t item = first; item < end; ++item) {
-            const std::size_t b = item / s.kv_heads, kv = item % s.kv_heads, row = b * s.time;
-            pack_head_transposed<A>(k, row, s.time, kv * s.head_size, s.head_size, s.factor(),
-                                    k_across, keys);
-            pack_head<A>(v, row, s.time, kv * s.head_size, s.head_size, 1.0f, v_rows, width);
-            for (std::size_t h = kv * s.group(); h < (kv + 1) * s.group(); ++h) {
-                const std::size_t column = h * s.head_size;
-                for (std::size_t t = 0; t < s.time; t += query_tile) {
-                    const std::size_t n = s.time - t < query_tile ? s.time - t : query_tile;
-                    const KeyRange range = key_range<A>(s, t, t + n);
-                    tile_product<A, false>(n, range.end - range.first, s.head_size,
-                                           {q.row(row + t) + column, q.stride, 1},
-                                           k_across + range.first, keys, scores + range.first,
-                                           keys);
-                    for (std::size_t m = 0; m < n; ++m) {
-                        float* const p = scores + m * keys;
-                        mask_scores<A>(s, t + m, range, p);
-                        const std::size_t count = range.end - range.first;
-                        tops[m] = row_max<A>(p + range.first, count);
-                        if (!(tops[m] > -std::numeric_limits<float>::infinity())) tops[m] = 0.0f;
-                        totals[m] = row_exp<A>(p + range.first, tops[m], p + range.first, count,
-                                               true, true);
-                    }
-                    const std::size_t seen = s.end_key(t + n - 1);
-                    tile_product<A, false>(n, width, seen - range.first,
-                                           {scores + range.first, keys, 1},
-                                           v_rows + range.first * width, width, sums, width);
-                    for (std::size_t m = 0; m < n; ++m) {
-                        const B by(1.0f / totals[m]);
-                        float* const p = out.row(row + t + m) + column;
-                        for (std::size_t d = 0; d < s.head_size; d += lanes)
-                            store_part(B::load(sums + m * width + d) * by, p + d, s.head_size - d,
-                                       false);
-                    }
-                    if (lse.data == nullptr) continue;
-                    float* const kept = lse.row(b * s.heads + h) + t;
-                    for (std::size_t m = 0; m < n; m += lanes)
-                        store_part(B::load(tops + m) + log(B::load(totals + m)), kept + m, n - m,
-                                   false);
+    const KvLayout<float> layout(s.head_size);
+    const std::size_t group = s.group(), blocks = (s.time + kv_block - 1) / kv_block;
+    const std::size_t per_tile = group >= 64 ? 1 : 64 / group;  // queries
+    const std::size_t tiles = (s.time + per_tile - 1) / per_tile;
+    const std::size_t work = per_tile * group * s.time * layout.depth;
+    const auto sees = [&](std::size_t t) {
+        return SeenRange{static_cast<std::ptrdiff_t>(s.first_key(t)),
+                         static_cast<std::ptrdiff_t>(s.end_key(t))};
+    };
+    on.parallel_for(
+        s.batch * s.kv_heads * tiles, (std::size_t{1} << 19) / work + 1,
+        [&](std::size_t first, std::size_t end) {
+            Rows rows(layout, per_tile * group);
+            Buffer<std::byte> packed(blocks * layout.block);
+            std::size_t in_place = s.batch * s.kv_heads;
+            for (std::size_t item = first; item < end; ++item) {
+                const std::size_t head = item / tiles, b = head / s.kv_heads;
+                const std::size_t kv = head % s.kv_heads, row = b * s.time;
+                if (in_place != head) {
+                    pack_head_blocks<A>(layout, k, v, row, s.time, kv * s.head_size, packed.data());
+                    in_place = head;
                 }
-                if (lse.data != nullptr) clear_padding<A>(lse, b * s.heads + h);
+                const std::size_t t0 = item % tiles * per_tile;
+                const std::size_t n = s.time - t0 < per_tile ? s.time - t0 : per_tile;
+                // Rows are queries, and for each the heads that share this key head.
+                const auto column = [&](std::size_t r) {
+                    return (kv * group + r % group) * s.head_size;
+                };
+                rows.begin(
+                    n * group, s.factor(),
+                    [&](std::size_t r) { return q.row(row + t0 + r / group) + column(r); },
+                    [&](std::size_t r) { return sees(t0 + r / group); });
+                const SeenRange all{sees(t0).first, sees(t0 + n - 1).end};
+                constexpr auto step = static_cast<std::ptrdiff_t>(kv_block);
+                for (std::ptrdiff_t at = all.first / step * step; at < all.end; at += step)
+                    rows.visit(
+                        block_view(layout, packed.data() +
+                                               static_cast<std::size_t>(at / step) * layout.block),
+                        at, {0, step});
+                for (std::size_t r = 0; r < n * group; ++r) {
+                    rows.write(r, out.row(row + t0 + r / group) + column(r));
+                    if (lse.data != nullptr)
+                        lse(b * s.heads + kv * group + r % group, t0 + r / group) =
+                            rows.log_total(r);
+                }
             }
-            if (kv == 0)
-                for (std::size_t t = 0; t < s.time; ++t) clear_padding<A>(out, row + t);
-        }
-    });
+        });
+    for (std::size_t r = 0; r < out.rows; ++r) clear_padding<A>(out, r);
+    for (std::size_t r = 0; lse.data != nullptr && r < lse.rows; ++r) clear_padding<A>(lse, r);
 }
 
 }  // namespace nibble

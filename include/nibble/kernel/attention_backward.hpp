@@ -10,10 +10,73 @@
 #pragma once
 
 #include <nibble/kernel/attention.hpp>
+#include <nibble/kernel/tile.hpp>
 
 #include <utility>
 
 namespace nibble::inline NIBBLE_ARCH {
+
+/// Queries, and keys, that backward works on at a time.
+inline constexpr std::size_t query_tile = 8;
+
+/// The keys, in whole registers, that scores of the queries [first, end) are computed for.
+struct KeyRange {
+    std::size_t first;
+    std::size_t end;
+};
+
+template <class A>
+[[nodiscard]] KeyRange key_range(const AttentionShape& s, std::size_t first,
+                                 std::size_t end) noexcept {
+    constexpr std::size_t lanes = Batch<float, A>::lanes;
+    constexpr std::size_t unit = lanes > query_tile ? lanes : query_tile;
+    return {s.first_key(first) / unit * unit, whole_lanes<A>(s.end_key(end - 1))};
+}
+
+/// Copies one head's rows of x to out, `row` apart, times `by`; columns from head_size on become zero.
+template <class A>
+void pack_head(View<const float> x, std::size_t first_row, std::size_t rows, std::size_t column,
+               std::size_t head_size, float by, float* out, std::size_t row) noexcept {
+    using B = Batch<float, A>;
+    const B factor(by);
+    for (std::size_t t = 0; t < rows; ++t) {
+        const float* p = x.row(first_row + t) + column;
+        for (std::size_t d = 0; d < head_size; d += B::lanes) {
+            const B part = load_part<A>(p + d, head_size - d, false);
+            (part * factor).store(out + t * row + d);
+        }
+    }
+}
+
+/// The transpose of pack_head: out[d, t], `row` apart; columns from `rows` on become zero.
+template <class A>
+void pack_head_transposed(View<const float> x, std::size_t first_row, std::size_t rows,
+                          std::size_t column, std::size_t head_size, float by, float* out,
+                          std::size_t row) noexcept {
+    for (std::size_t t = 0; t < rows; ++t) {
+        const float* p = x.row(first_row + t) + column;
+        for (std::size_t d = 0; d < head_size; ++d) out[d * row + t] = p[d] * by;
+    }
+    for (std::size_t d = 0; d < head_size; ++d)
+        for (std::size_t t = rows; t < row; ++t) out[d * row + t] = 0.0f;
+}
+
+/// -infinity for the scores in `range` that query t does not see.
+template <class A>
+NIBBLE_INLINE void mask_scores(const AttentionShape& s, std::size_t t, KeyRange range,
+                               float* scores) noexcept {
+    using B = Batch<float, A>;
+    const B nothing(-std::numeric_limits<float>::infinity());
+    const std::size_t first = s.first_key(t), end = s.end_key(t);
+    for (std::size_t i = range.first; i < first; i += B::lanes) {
+        const B key = B::iota(static_cast<float>(i));
+        select(key < B(static_cast<float>(first)), nothing, B::load(scores + i)).store(scores + i);
+    }
+    for (std::size_t i = end / B::lanes * B::lanes; i < range.end; i += B::lanes) {
+        const B key = B::iota(static_cast<float>(i));
+        select(key < B(static_cast<float>(end)), B::load(scores + i), nothing).store(scores + i);
+    }
+}
 
 /// Scratch of attention_backward for one (sequence, key head).
 template <class A>

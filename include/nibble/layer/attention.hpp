@@ -10,7 +10,7 @@
 
 #include <nibble/kernel/attention.hpp>
 #include <nibble/kernel/attention_backward.hpp>
-#include <nibble/kernel/attention_decode.hpp>
+#include <nibble/kernel/attention_cached.hpp>
 #include <nibble/layer/kv_cache.hpp>
 #include <nibble/layer/linear.hpp>
 #include <nibble/layer/positions.hpp>
@@ -84,25 +84,34 @@ struct AttentionConfig {
     return c.shape(x.rank() == 3 ? x[0] : 1, x[x.rank() - 2]);
 }
 
-/// Attends one position after the other over what the cache holds and adds each to it first: q, k and
-/// v are `time` consecutive positions of one sequence, rotated already.
+/// Adds positions to the cache and attends over what it holds: q, k and v are `time` consecutive
+/// positions of one sequence, rotated already.
 template <class On, class F>
 void attend_cached(On& on, const AttentionShape& shape, View<const float> q, View<const float> k,
                    View<const float> v, KvCache<F, On>& cache, View<float> y) {
     if (shape.batch != 1)
         fail("Attention: a cache holds one sequence, but the input is a batch of " +
              std::to_string(shape.batch));
-    if (cache.width() != shape.kv_heads * shape.head_size)
-        fail("Attention: the cache is " + std::to_string(cache.width()) + " wide, expected " +
-             std::to_string(shape.kv_heads * shape.head_size));
-    const DecodeShape one{
-        .heads = shape.heads, .kv_heads = shape.kv_heads, .head_size = shape.head_size};
-    for (std::size_t t = 0; t < shape.time; ++t) {
-        cache.append(on, k.row(t), v.row(t));
-        const std::size_t seen =
-            shape.window != 0 && shape.window < cache.held() ? shape.window : cache.held();
-        attention_decode(on, one, q.row_block(t, 1), cache.keys(), cache.values(),
-                         cache.length() - seen, cache.length(), y.row_block(t, 1));
+    const KvShape& kv = cache.store().shape();
+    if (kv.heads != shape.kv_heads || kv.head_size != shape.head_size)
+        fail("Attention: the cache has " + std::to_string(kv.heads) + " heads of " +
+             std::to_string(kv.head_size) + ", expected " + std::to_string(shape.kv_heads) +
+             " of " + std::to_string(shape.head_size));
+    cache.expect_room(shape.time);
+    const std::size_t capacity = cache.capacity();
+    const std::size_t window =
+        shape.window != 0 && shape.window < capacity ? shape.window : capacity;
+    for (std::size_t t = 0; t < shape.time;) {
+        // As many at once as overwrite no position that one of them still sees.
+        const std::size_t room = capacity - cache.held(), spare = capacity - window + 1;
+        const std::size_t most = room > spare ? room : spare, left = shape.time - t;
+        const std::size_t n = left < most ? left : most;
+        for (std::size_t i = t; i < t + n; ++i) cache.append(on, k.row(i), v.row(i));
+        attention_cached(
+            on,
+            {.heads = shape.heads, .queries = n, .length = cache.length(), .window = shape.window},
+            q.row_block(t, n), cache.store(), y.row_block(t, n));
+        t += n;
     }
 }
 
@@ -146,9 +155,17 @@ struct Attention {
         f("c_proj", l.c_proj...);
     }
 
-    /// An empty cache for one sequence of up to `capacity` positions.
+    /// An empty cache for one sequence of up to `capacity` positions. With a window that fits into it
+    /// it slides, and the sequence has no end.
     [[nodiscard]] Cache cache(std::size_t capacity) const {
-        return Cache({.capacity = capacity, .width = config.key_width()});
+        return cache(capacity, config.window != 0 && config.window <= capacity);
+    }
+    /// The same; a sliding cache forgets the oldest position when it is full.
+    [[nodiscard]] Cache cache(std::size_t capacity, bool sliding) const {
+        return Cache({.capacity = capacity,
+                      .heads = config.key_heads(),
+                      .head_size = config.size_of_head(),
+                      .sliding = sliding});
     }
 
     [[nodiscard]] Activations forward(On& on, Activations x, Saved* saved = nullptr) const {

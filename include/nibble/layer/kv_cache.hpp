@@ -1,39 +1,48 @@
 // SPDX-License-Identifier: BSL-1.0
-// KvCache: the keys and values of the positions that a decoder has seen, in a format of their own.
+// KvCache: the keys and values of the positions that a decoder has seen, in a format of their own
+// and in the layout that attention reads (kernel/kv_store.hpp).
 //
-// One row a position, all key heads side by side, so a group of 32 never crosses a head of 32 or
-// more. Position p lies in row p % capacity: when the cache is full the oldest position gives way
-// (attention over the last `capacity` positions, as a sliding window does).
+// Position p lies in slot p % capacity. A sliding cache forgets the oldest position when it is full
+// (attention over the last `capacity` positions, as a window does); any other refuses the position.
 #pragma once
 
-#include <nibble/kernel/quantize.hpp>
+#include <nibble/kernel/kv_store.hpp>
 #include <nibble/layer/layer.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
 
 /// The size of a KvCache.
 struct KvCacheConfig {
-    std::size_t capacity = 0;  ///< positions
-    std::size_t width = 0;     ///< features of a key or value: key heads times head size
+    std::size_t capacity = 0;   ///< positions
+    std::size_t heads = 1;      ///< key heads
+    std::size_t head_size = 0;  ///< features of a key or value of a head
+    bool sliding = false;       ///< when full, the oldest position gives way
 };
 
-/// Keys and values in F: float, half, bfloat16, or a format with scales for each row or group.
+/// Keys and values in F: float, half, bfloat16, or a format with scales for each row (of a head) or
+/// group. Appending quantizes.
 template <Format F = float, class On = Host>
 class KvCache {
 public:
     using Memory = typename On::Memory;
-    static_assert(format_traits<F>::granularity != Granularity::tensor,
-                  "a cache is written row by row: use PerRow or Grouped");
+    using Store = KvStore<F, Memory>;
 
     KvCache() = default;
-    explicit KvCache(KvCacheConfig c) : keys_(c.capacity, c.width), values_(c.capacity, c.width) {
-        if (c.capacity == 0 || c.width == 0)
-            fail("KvCache: capacity " + std::to_string(c.capacity) + " and width " +
-                 std::to_string(c.width) + ", expected both above 0");
+    explicit KvCache(KvCacheConfig c)
+        : store_({.capacity = c.capacity, .heads = c.heads, .head_size = c.head_size}),
+          sliding_(c.sliding) {
+        if (c.capacity == 0 || c.heads == 0 || c.head_size == 0)
+            fail("KvCache: capacity " + std::to_string(c.capacity) + ", " +
+                 std::to_string(c.heads) + " heads of " + std::to_string(c.head_size) +
+                 ", expected all above 0");
     }
 
-    [[nodiscard]] std::size_t capacity() const noexcept { return keys_.rows(); }
-    [[nodiscard]] std::size_t width() const noexcept { return keys_.cols(); }
+    [[nodiscard]] std::size_t capacity() const noexcept { return store_.shape().capacity; }
+    /// Features of a key, all heads together.
+    [[nodiscard]] std::size_t width() const noexcept {
+        return store_.shape().heads * store_.shape().head_size;
+    }
+    [[nodiscard]] bool sliding() const noexcept { return sliding_; }
     /// Positions seen since clear(): the number of the next one.
     [[nodiscard]] std::size_t length() const noexcept { return length_; }
     /// Positions held: at most capacity().
@@ -41,26 +50,36 @@ public:
         return length_ < capacity() ? length_ : capacity();
     }
     /// Bytes of storage, padding included; a cache allocates all of it at once.
-    [[nodiscard]] std::size_t bytes() const noexcept { return keys_.bytes() + values_.bytes(); }
+    [[nodiscard]] std::size_t bytes() const noexcept { return store_.bytes(); }
     /// Forgets everything; the storage stays.
     void clear() noexcept { length_ = 0; }
+    /// Forgets the positions from `length` on: those of a draft that was refused, say. In a sliding
+    /// cache that is over full the positions they took the place of are gone.
+    void truncate(std::size_t length) noexcept {
+        if (length < length_) length_ = length;
+    }
 
-    /// Adds one position: key and value are width() floats each.
+    /// Fails unless n more positions have room.
+    void expect_room(std::size_t n) const {
+        if (!sliding_ && length_ + n > capacity())
+            fail("KvCache: positions up to " + std::to_string(length_ + n) +
+                 " in a cache of capacity " + std::to_string(capacity()) +
+                 ", expected a larger capacity, or a sliding cache, which forgets the oldest");
+    }
+    /// Adds one position: key and value are width() floats each. Fails when there is no room.
     void append(On&, const float* key, const float* value) {
-        const std::size_t row = length_ % capacity();
-        store_row<typename On::InstructionSet>(keys_, row, key);
-        store_row<typename On::InstructionSet>(values_, row, value);
+        expect_room(1);
+        store_.template write<typename On::InstructionSet>(length_ % capacity(), key, value);
         ++length_;
     }
 
-    /// Row p % capacity() is position p.
-    [[nodiscard]] const Matrix<F, Memory>& keys() const noexcept { return keys_; }
-    [[nodiscard]] const Matrix<F, Memory>& values() const noexcept { return values_; }
+    /// Slot p % capacity() holds position p.
+    [[nodiscard]] const Store& store() const noexcept { return store_; }
 
 private:
-    Matrix<F, Memory> keys_;
-    Matrix<F, Memory> values_;
+    Store store_;
     std::size_t length_ = 0;
+    bool sliding_ = false;
 };
 
 }  // namespace nibble

@@ -57,9 +57,17 @@ struct SplitAttention {
         f("o_proj", l.o_proj...);
     }
 
-    /// An empty cache for one sequence of up to `capacity` positions.
+    /// An empty cache for one sequence of up to `capacity` positions. With a window that fits into it
+    /// it slides, and the sequence has no end.
     [[nodiscard]] Cache cache(std::size_t capacity) const {
-        return Cache({.capacity = capacity, .width = config.key_width()});
+        return cache(capacity, config.window != 0 && config.window <= capacity);
+    }
+    /// The same; a sliding cache forgets the oldest position when it is full.
+    [[nodiscard]] Cache cache(std::size_t capacity, bool sliding) const {
+        return Cache({.capacity = capacity,
+                      .heads = config.key_heads(),
+                      .head_size = config.size_of_head(),
+                      .sliding = sliding});
     }
 
     [[nodiscard]] Activations forward(On& on, Activations x, Saved* saved = nullptr) const {
