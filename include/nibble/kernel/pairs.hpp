@@ -17,12 +17,12 @@ namespace nibble::inline NIBBLE_ARCH {
 /// sum + a.low * b.low + a.high * b.high in every lane; the halves of a lane are signed. Exact as
 /// long as the sum fits.
 template <class A>
-[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> dot2(Batch<std::int32_t, A> sum,
-                                                        Batch<std::int32_t, A> a,
-                                                        Batch<std::int32_t, A> b) noexcept {
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> pair_dot(Batch<std::int32_t, A> sum,
+                                                            Batch<std::int32_t, A> a,
+                                                            Batch<std::int32_t, A> b) noexcept {
 #if NIBBLE_SIMD && defined(__SSE2__)
 #if defined(__AVX512VNNI__)
-    if constexpr (std::is_same_v<A, isa::Avx512Vnni>)
+    if constexpr (is_avx512<A> && has_byte_dot<A>)
         return typename Batch<std::int32_t, A>::Register(_mm512_dpwssd_epi32(sum.v, a.v, b.v));
 #endif
 #if defined(__AVX512BW__)
@@ -31,11 +31,11 @@ template <class A>
             _mm512_add_epi32(sum.v, _mm512_madd_epi16(a.v, b.v)));
 #endif
 #if defined(__AVX2__)
-    if constexpr (std::is_same_v<A, isa::Avx2>)
+    if constexpr (is_avx2<A>)
         return typename Batch<std::int32_t, A>::Register(
             _mm256_add_epi32(sum.v, _mm256_madd_epi16(a.v, b.v)));
 #endif
-    if constexpr (std::is_same_v<A, isa::Sse2>)
+    if constexpr (is_sse<A>)
         return typename Batch<std::int32_t, A>::Register(
             _mm_add_epi32(sum.v, _mm_madd_epi16(a.v, b.v)));
 #endif
@@ -43,21 +43,21 @@ template <class A>
     return sum + (a >> 16) * (b >> 16);
 }
 
-/// dot2 with the pair at p in every lane of b.
+/// pair_dot with the pair at p in every lane of b.
 template <class A>
-[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> dot2_at(Batch<std::int32_t, A> sum,
-                                                           Batch<std::int32_t, A> a,
-                                                           const std::int32_t* p) noexcept {
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> pair_dot_at(Batch<std::int32_t, A> sum,
+                                                               Batch<std::int32_t, A> a,
+                                                               const std::int32_t* p) noexcept {
 #if NIBBLE_SIMD && defined(__AVX512VNNI__) && defined(__GNUC__)
     // The broadcast inside the instruction: g++ 12 makes two of them, and the processor's front end
     // is what limits the loops that this is for.
-    if constexpr (std::is_same_v<A, isa::Avx512Vnni>) {
+    if constexpr (is_avx512<A> && has_byte_dot<A>) {
         __m512i s = sum.v;
         asm("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(s) : "v"(__m512i(a.v)), "m"(*p));
         return typename Batch<std::int32_t, A>::Register(s);
     }
 #endif
-    return dot2(sum, a, Batch<std::int32_t, A>(*p));
+    return pair_dot(sum, a, Batch<std::int32_t, A>(*p));
 }
 
 /// 2 * lanes signed bytes as pairs, in order.
@@ -71,11 +71,11 @@ template <class A>
             _mm512_cvtepi8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p))));
 #endif
 #if defined(__AVX2__)
-    if constexpr (std::is_same_v<A, isa::Avx2>)
+    if constexpr (is_avx2<A>)
         return typename Batch<std::int32_t, A>::Register(
             _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p))));
 #endif
-    if constexpr (std::is_same_v<A, isa::Sse2>) {
+    if constexpr (is_sse<A>) {
         const __m128i x = _mm_loadl_epi64(static_cast<const __m128i*>(p));
         return
             typename Batch<std::int32_t, A>::Register(_mm_srai_epi16(_mm_unpacklo_epi8(x, x), 8));
@@ -98,11 +98,11 @@ template <std::size_t J, class A>
             _mm512_srai_epi16(_mm512_slli_epi16(x.v, unsigned{up}), 12));
 #endif
 #if defined(__AVX2__)
-    if constexpr (std::is_same_v<A, isa::Avx2>)
+    if constexpr (is_avx2<A>)
         return typename Batch<std::int32_t, A>::Register(
             _mm256_srai_epi16(_mm256_slli_epi16(x.v, up), 12));
 #endif
-    if constexpr (std::is_same_v<A, isa::Sse2>)
+    if constexpr (is_sse<A>)
         return
             typename Batch<std::int32_t, A>::Register(_mm_srai_epi16(_mm_slli_epi16(x.v, up), 12));
 #endif

@@ -97,7 +97,7 @@ struct Strip<PairWord, A> {
             Operand::load(reinterpret_cast<const std::int32_t*>(strip) + i * strip_lanes + lane);
     }
     static NIBBLE_INLINE Operand add(Operand sum, const Left* left, Operand x) noexcept {
-        return dot2_at(sum, x, left);
+        return pair_dot_at(sum, x, left);
     }
 };
 
@@ -127,7 +127,7 @@ struct Strip<Int4Value, A> : Strip<PairWord, A> {
 /// Rows of a product: with the lanes of a strip they fill half of the registers.
 template <class A>
 inline constexpr std::size_t attend_rows = is_avx512<A>                      ? 8
-                                           : std::is_same_v<A, isa::Avx2>    ? 4
+                                           : is_avx2<A>                      ? 4
                                            : !std::is_same_v<A, isa::Scalar> ? 2
                                                                              : 1;
 
