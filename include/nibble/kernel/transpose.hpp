@@ -96,8 +96,9 @@ NIBBLE_INLINE void store_columns(const Batch<float, A> (&r)[4], float* to,
     const __m512 ef = _mm512_unpackhi_ps(r[0].v, r[1].v), gh = _mm512_unpackhi_ps(r[2].v, r[3].v);
     // Part q of t[j] is column 4 q + j.
     const __m512 t[4] = {low(ab, cd), high(ab, cd), low(ef, gh), high(ef, gh)};
-    unroll<16>(
-        [&](auto k) { _mm_storeu_ps(to + k * step, _mm512_extractf32x4_ps(t[k % 4], k / 4)); });
+    unroll<16>([&](auto k) {
+        _mm_storeu_ps(to + k * step, _mm512_extractf32x4_ps(t[k % 4], decltype(k)::value / 4));
+    });
 }
 
 }  // namespace x86
