@@ -28,7 +28,7 @@ set(max_lines 300)
 # Names without a dot or a slash are the standard library and free to all but for the last row.
 set(marks
     "xsimd/"                                     "kernel/simd[.]hpp"
-    "(imm|[ens]mm|x86|avx[0-9a-z]*|fma)intrin[.]h|arm_neon[.]h|arm_sve[.]h"  "kernel/(arch_[a-z0-9_]+|fused|math_x86|quantize_group_x86|shorts|transpose)[.]hpp"
+    "(imm|[ens]mm|x86|avx[0-9a-z]*|fma)intrin[.]h|arm_neon[.]h|arm_sve[.]h"  "kernel/(arch_[a-z0-9_]+|fused|math_x86|pairs|quantize_group_x86|shorts|transpose)[.]hpp"
     "omp[.]h"                                    "kernel/executor[.]hpp"
     "nlohmann/"                                  "io/.*|neuro/genome[.]hpp"
     "vulkan/"                                    "vulkan/implementation[.]hpp"
