@@ -6,6 +6,7 @@
 #include <nibble/kernel/norm.hpp>
 #include <nibble/kernel/pack.hpp>
 #include <nibble/kernel/packed_float.hpp>
+#include <nibble/kernel/packed_int8.hpp>
 #include <nibble/kernel/quantize.hpp>
 #include <nibble/kernel/softmax.hpp>
 #include <nibble/neuro/lif.hpp>
@@ -55,9 +56,8 @@ void products(const char* one, const char* many, const W& w) {
     call(many, [&] { matmul(on, w, x32, y32); });
 }
 
-template <Format F>
-void integer_products(const char* one, const char* many) {
-    const Matrix<F> w = weights<F>(n, k);
+template <class W>
+void integer_products(const char* one, const char* many, const W& w) {
     const Tensor<float> x1 = noise(Shape{1, k}), x32 = noise(Shape{32, k});
     Tensor<float> y1(Shape{1, n}), y32(Shape{32, n});
     call(one, [&] { matmul_int8(on, w, x1, y1); });
@@ -112,8 +112,11 @@ int main() {
     products("packed float/1x256x256", "packed float/32x256x256", pack(on, weights<float>(n, k)));
     products("packed int4-g32/1x256x256", "packed int4-g32/32x256x256",
              pack(on, weights<G32>(n, k)));
-    integer_products<G32>("int8 int4-g32/1x256x256", "int8 int4-g32/32x256x256");
-    integer_products<PerRow<Int8Value>>("int8 int8-row/1x256x256", "int8 int8-row/32x256x256");
+    integer_products("int8 int4-g32/1x256x256", "int8 int4-g32/32x256x256", weights<G32>(n, k));
+    integer_products("int8 packed int4-g32/1x256x256", "int8 packed int4-g32/32x256x256",
+                     pack(on, weights<G32>(n, k)));
+    integer_products("int8 packed int8-row/1x256x256", "int8 packed int8-row/32x256x256",
+                     pack(on, weights<PerRow<Int8Value>>(n, k)));
     elementwise();
     decoding<half>("attention_decode/half/8x256x64");
     decoding<PerRow<Int8Value>>("attention_decode/int8/8x256x64");
