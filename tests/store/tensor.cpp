@@ -54,6 +54,9 @@ TEST_CASE("view: rows and blocks are windows on the same elements") {
     CHECK(t(2, 2) == -1.0f);
     const View<const float> read = v;
     CHECK(read.row(2)[2] == -1.0f);
+    // Columns of no rows: a constant expression, because there no null pointer may be moved.
+    constexpr View<const float> none{nullptr, 0, 8, 64, true};
+    static_assert(none.col_block(4, 4).rows == 0 && none.col_block(4, 4).cols == 4);
 }
 
 TEST_CASE_TEMPLATE("a tensor is aligned, padded and zero", V, float, double,

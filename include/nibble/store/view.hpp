@@ -98,7 +98,9 @@ struct View {
     /// whole view's.
     [[nodiscard]] constexpr View col_block(std::size_t first, std::size_t n) const noexcept {
         NIBBLE_EXPECT(first + n <= cols);
-        return {data + first, rows, n, stride, whole && first == 0 && n == cols};
+        // Without rows there may be no data to move on from.
+        E* const at = data == nullptr ? data : data + first;
+        return {at, rows, n, stride, whole && first == 0 && n == cols};
     }
 };
 
