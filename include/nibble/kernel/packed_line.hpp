@@ -2,7 +2,7 @@
 // Packed storage to registers of floats: a line of 64 bytes, a line of scales.
 //
 // A line holds 16 rows; a register of fewer lanes takes rows h * lanes on. Instructions for sixteen
-// weights beside their share of the load (AVX-512): float none, half 1, bfloat16 1, fp8 6 or 7, 8-bit
+// weights beside their share of the load (AVX-512): float none, half 1, bfloat16 1, fp8 5, 8-bit
 // integers 2.75 (shift left and right, convert), 4-bit codes 1.9 (shift, look up), 2-bit codes 2.9.
 // With AVX2 and 4-bit integers it is 2.9, fp4 and NF4 4.9.
 #pragma once
@@ -89,6 +89,13 @@ NIBBLE_INLINE void decode_line(const std::uint8_t* line, std::size_t h, F&& f) {
         f(std::integral_constant<std::size_t, 0>{}, bit_cast_to<float>(pairs << 16));
         f(std::integral_constant<std::size_t, 1>{}, bit_cast_to<float>(pairs & U(0xFFFF0000u)));
     } else {
+#if NIBBLE_SIMD && defined(NIBBLE_HAS_AVX512)
+        if constexpr (is_avx512<A> && std::is_same_v<V, fp8_e4m3>) {
+            const auto numbers = x86::load_e4m3_line<A>(line);
+            unroll<columns>([&](auto p) NIBBLE_INLINE_LAMBDA { f(p, numbers[p]); });
+            return;
+        }
+#endif
         unroll<columns>([&](auto p) NIBBLE_INLINE_LAMBDA {
             const auto* column = reinterpret_cast<const unit_t<V>*>(line) + p * 16;
             f(p, decode_lanes<V, A>(column, h * B::lanes));
