@@ -51,7 +51,7 @@ void steady(Host on) {
           }) == 0);
 
     const SplitAttention<P> attention({.channels = 64, .heads = 4, .rotary_base = 100.0f}, Seed{5});
-    auto cache = attention.cache(16);
+    auto cache = attention.cache(16, true);  // steady: positions without end
     CHECK(requests_of(on, [&] {
               const auto y = attention.forward(on, table.forward(on, ids), cache);
               CHECK(table.project(on, y).cols() == 20);

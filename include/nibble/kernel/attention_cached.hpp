@@ -147,15 +147,15 @@ void attention_cached(const BasicHost<A>& on, const CachedShape& s, View<const f
     using Wide = Attend<F, Unpacked, A, lanes == 16 ? 2 : narrow>;
     const KvShape& kv = cache.shape();
     const KvLayout<F>& layout = cache.layout();
-    const std::string name = "attention_cached";
+    const char* const name = "attention_cached";
     if (kv.heads == 0 || s.heads % kv.heads != 0)
-        fail(name + ": " + std::to_string(s.heads) + " heads are not a multiple of " +
+        fail(std::string(name) + ": " + std::to_string(s.heads) + " heads are not a multiple of " +
              std::to_string(kv.heads) + " key heads");
     const std::size_t head_size = kv.head_size, group = s.heads / kv.heads;
-    expect_shape(q, s.queries, s.heads * head_size, name.c_str(), "q");
-    expect_shape(out, s.queries, s.heads * head_size, name.c_str(), "the output");
+    expect_shape(q, s.queries, s.heads * head_size, name, "q");
+    expect_shape(out, s.queries, s.heads * head_size, name, "the output");
     if (s.queries > s.length || s.queries > kv.capacity)
-        fail(name + ": " + std::to_string(s.queries) + " queries at the end of " +
+        fail(std::string(name) + ": " + std::to_string(s.queries) + " queries at the end of " +
              std::to_string(s.length) + " positions in a cache of " + std::to_string(kv.capacity));
     if (q.empty()) return;
     const float factor =
