@@ -62,8 +62,8 @@ NIBBLE_INLINE void add_columns(const unit_t<V>* codes, std::size_t i, std::size_
     B part[Sets * T];
     unroll<T>([&](auto t) NIBBLE_INLINE_LAMBDA { part[t] = sum[t]; });
     unroll<(Sets - 1) * T>([&](auto t) NIBBLE_INLINE_LAMBDA { part[T + t] = B(0.0f); });
-    std::size_t k = 0;
-    for (; k + Sets <= n; k += Sets)
+    const std::size_t whole = n / Sets * Sets;
+    for (std::size_t k = 0; k < whole; k += Sets)
         unroll<Sets>([&](auto s) NIBBLE_INLINE_LAMBDA {
             const B by(x[k + s]);
             const std::size_t column = i + (k + s) * width;
@@ -72,7 +72,7 @@ NIBBLE_INLINE void add_columns(const unit_t<V>* codes, std::size_t i, std::size_
                     fma(decode_lanes<V, A>(codes, column + t * B::lanes), by, part[s * T + t]);
             });
         });
-    for (; k < n; ++k) {
+    for (std::size_t k = whole; k < n; ++k) {
         const B by(x[k]);
         unroll<T>([&](auto t) NIBBLE_INLINE_LAMBDA {
             part[t] = fma(decode_lanes<V, A>(codes, i + k * width + t * B::lanes), by, part[t]);

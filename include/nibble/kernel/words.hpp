@@ -115,6 +115,31 @@ private:
     }
 };
 
+/// `lanes` words from bytes. On x86 a register is loaded as one: through an array, g++ at -O2 copies it in
+/// halves, which a load of the whole then waits for.
+template <class A>
+[[nodiscard]] NIBBLE_INLINE Batch<std::uint32_t, A> load_word_lanes(const void* p) noexcept {
+    if constexpr (is_avx<A> || is_sse<A>)
+        return Batch<std::uint32_t, A>::load(static_cast<const std::uint32_t*>(p));
+    else return load_words<std::uint32_t, A>(p);
+}
+
+/// sum plus the products of a word's codes with the bytes of its columns, four in each of `by`.
+template <class V, std::size_t C = 0, class A>
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> dot_word(
+    Batch<std::int32_t, A> sum, Batch<std::uint32_t, A> word,
+    const Batch<std::int32_t, A>* by) noexcept {
+    constexpr std::size_t planes = word_codes<V> / 4;
+    constexpr std::uint32_t top = (0xFFu << (8 - bits_v<V>)) & 0xFFu;
+    constexpr int up = 8 - bits_v<V> * static_cast<int>(C + 1);
+    auto plane = word;
+    if constexpr (up != 0) plane = plane << up;
+    if constexpr (planes != 1) plane = plane & Batch<std::uint32_t, A>(top * 0x01010101u);
+    sum = dot4<false>(sum, by[C], bit_cast_to<std::int32_t>(plane));
+    if constexpr (C + 1 < planes) return dot_word<V, C + 1>(sum, word, by);
+    else return sum;
+}
+
 /// sum += w x for T registers of rows from lane `first` on and Count columns of group g.
 template <class A, std::size_t T, std::size_t Count, Format F, class X>
 NIBBLE_INLINE void add_word_group(const Columns<F>& w, const std::int32_t* starts,
@@ -126,7 +151,6 @@ NIBBLE_INLINE void add_word_group(const Columns<F>& w, const std::int32_t* start
     using V = typename Columns<F>::V;
     using S = typename Columns<F>::S;
     constexpr std::size_t in_word = word_codes<V>, planes = in_word / 4;
-    constexpr std::uint32_t top = (0xFFu << (8 - bits_v<V>)) & 0xFFu;
     const auto* words = reinterpret_cast<const unsigned char*>(w.codes);
     I dots[T];
     unroll<T>([&](auto t) NIBBLE_INLINE_LAMBDA {
@@ -138,14 +162,8 @@ NIBBLE_INLINE void add_word_group(const Columns<F>& w, const std::int32_t* start
         unroll<planes>([&](auto c) NIBBLE_INLINE_LAMBDA { by[c] = x.four(k + 4 * c); });
         unroll<T>([&](auto t) NIBBLE_INLINE_LAMBDA {
             const std::size_t at = k / in_word * w.width + first + t * B::lanes;
-            const U word = load_words<std::uint32_t, A>(words + 4 * at);
-            unroll<planes>([&](auto c) NIBBLE_INLINE_LAMBDA {
-                constexpr int up = 8 - bits_v<V> * static_cast<int>(c + 1);
-                U plane = word;
-                if constexpr (up != 0) plane = plane << up;
-                if constexpr (planes != 1) plane = plane & U(top * 0x01010101u);
-                dots[t] = dot4<false>(dots[t], by[c], bit_cast_to<std::int32_t>(plane));
-            });
+            const U word = load_word_lanes<A>(words + 4 * at);
+            dots[t] = dot_word<V>(dots[t], word, by);
         });
     }
     const B by(x.scale[g]);
