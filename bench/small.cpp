@@ -73,7 +73,7 @@ void each_sample(benchmark::State& state, F&& f) {
         state.SetIterationTime(bench::processor_seconds() - start);
     }
     state.counters["s/sample"] =
-        benchmark::Counter(double(state.iterations() * samples),
+        benchmark::Counter(double(state.iterations()) * double(samples),
                            benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 template <class F, class G>
@@ -85,7 +85,7 @@ void each_sample(benchmark::State& state, F&& f, G&& g) {
     };
     bench::against(state, "Eigen", repeat(f), repeat(g));
     state.counters["s/sample"] =
-        benchmark::Counter(double(state.iterations() * samples),
+        benchmark::Counter(double(state.iterations()) * double(samples),
                            benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
