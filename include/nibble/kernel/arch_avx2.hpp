@@ -83,6 +83,16 @@ NIBBLE_INLINE Batch<std::uint32_t, A> shift_right(Batch<std::uint32_t, A> x,
     return typename Batch<std::uint32_t, A>::Register(_mm256_srlv_epi32(x.v, by.v));
 }
 
+/// The upper 16 bits of the lanes of x, then of y.
+template <class A>
+    requires is_avx2<A>
+NIBBLE_INLINE void store_upper_halves(void* p, Batch<std::uint32_t, A> x,
+                                      Batch<std::uint32_t, A> y) noexcept {
+    const __m256i packed =
+        _mm256_packus_epi32(_mm256_srli_epi32(x.v, 16), _mm256_srli_epi32(y.v, 16));
+    _mm256_storeu_si256(static_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xD8));
+}
+
 /// table[index] for indices 0 to 15; `table` is aligned to 64 bytes. Higher index bits are ignored.
 template <class A>
     requires is_avx2<A>

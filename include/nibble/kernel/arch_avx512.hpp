@@ -70,6 +70,30 @@ NIBBLE_INLINE Batch<std::uint32_t, A> shift_right(Batch<std::uint32_t, A> x,
     return typename Batch<std::uint32_t, A>::Register(_mm512_srlv_epi32(x.v, by.v));
 }
 
+/// Finite floats as bfloat16, to nearest, ties to even: x, then y. `most` takes the largest of their
+/// upper halves without the sign, as 16-bit lanes.
+template <class A>
+    requires is_avx512<A>
+NIBBLE_INLINE void store_bfloat16(void* p, Batch<float, A> x, Batch<float, A> y,
+                                  Batch<std::int32_t, A>& most) noexcept {
+    alignas(64) static constexpr auto even = [] {
+        std::array<std::uint16_t, 32> words{};
+        for (std::size_t i = 0; i < 32; ++i) words[i] = static_cast<std::uint16_t>(2 * i);
+        return words;
+    }();
+    const __m512i index = _mm512_load_si512(even.data()), one = _mm512_set1_epi16(1);
+    const __m512i a = _mm512_castps_si512(x.v), b = _mm512_castps_si512(y.v);
+    const __m512i low = _mm512_permutex2var_epi16(a, index, b);
+    const __m512i high = _mm512_permutex2var_epi16(a, _mm512_or_si512(index, one), b);
+    // Up above the middle, and in the middle where the upper half is odd.
+    const __m512i rest = _mm512_adds_epu16(low, _mm512_and_si512(high, one));
+    const __mmask32 up =
+        _mm512_cmpgt_epu16_mask(rest, _mm512_set1_epi16(static_cast<short>(0x8000)));
+    _mm512_storeu_si512(p, _mm512_mask_add_epi16(high, up, high, one));
+    most = typename Batch<std::int32_t, A>::Register(
+        _mm512_max_epu16(most.v, _mm512_and_si512(high, _mm512_set1_epi16(0x7FFF))));
+}
+
 /// table[index] for indices 0 to 15; `table` is aligned to 64 bytes. Higher index bits are ignored.
 template <class A>
     requires is_avx512<A>

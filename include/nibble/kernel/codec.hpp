@@ -245,4 +245,19 @@ NIBBLE_INLINE void encode_lanes(unit_t<V>* row, std::size_t i, Batch<float, A> x
     }
 }
 
+/// encode_lanes to nearest for an integer type and numbers that round to codes of it.
+template <NeuralValue V, class A>
+    requires is_integer_value<V>
+NIBBLE_INLINE void encode_within(unit_t<V>* row, std::size_t i, Batch<float, A> x) noexcept {
+#if NIBBLE_SIMD && defined(__AVX2__)
+    if constexpr (is_avx<A>) {
+        using U = Batch<std::uint32_t, A>;
+        constexpr std::uint32_t mask = (1u << bits_v<V>)-1u;
+        x86::store_codes<bits_v<V>, A>(row + i / values_per_unit<V>,
+                                       bit_cast_to<std::uint32_t>(to_int_nearest(x)) & U(mask));
+    } else
+#endif
+        encode_lanes<V, A>(row, i, x);
+}
+
 }  // namespace nibble

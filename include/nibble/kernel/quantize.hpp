@@ -23,13 +23,20 @@ namespace nibble::inline NIBBLE_ARCH {
 template <NeuralValue V, ScaleValue S, bool HasOffset, class A>
 [[nodiscard]] Affine calibrate_tensor(BasicHost<A>& on, View<const float> w, Calibration how) {
     Tensor<float> finite;
-    Tally spoilt;
+    Buffer<float> most(w.rows);
     on.parallel_for(w.rows, row_grain(w.cols), [&](std::size_t first, std::size_t last) {
-        for (std::size_t r = first; r < last; ++r)
-            if (!(magnitude_of<A>(w.row(r), w.cols) <= std::numeric_limits<float>::max()))
-                spoilt.add(1);
+        for (std::size_t r = first; r < last; ++r) most[r] = magnitude_of<A>(w.row(r), w.cols);
     });
-    if (spoilt.count() != 0) {
+    float magnitude = 0.0f;
+    bool spoilt = false;
+    for (const float m : most) {
+        spoilt = spoilt || !is_finite(m);
+        magnitude = m > magnitude ? m : magnitude;
+    }
+    // The ends themselves matter only to offsets and to a search.
+    if (!spoilt && !HasOffset && how.method == Calibration::Method::absmax)
+        return covering<V, S, HasOffset>({0.0f, magnitude});
+    if (spoilt) {
         finite = Tensor<float>({w.rows, w.cols});
         for (std::size_t r = 0; r < w.rows; ++r)
             copy_finite<A>(w.row(r), w.cols, finite.data() + r * finite.stride());

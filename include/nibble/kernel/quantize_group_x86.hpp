@@ -132,17 +132,28 @@ NIBBLE_INLINE __m128i four_codes_256(const float* x, std::size_t group, const fl
     return _mm_sub_epi32(s, _mm_set1_epi32(static_cast<int>(128 * group)));
 }
 
+/// The maxima on the registers of A.
+template <class A>
+NIBBLE_INLINE __m128i four_maxima(const float* x, std::size_t group) noexcept {
+#if defined(__AVX512BW__)
+    if constexpr (is_avx512<A>) return four_maxima_512(x, group);
+    else
+#endif
+        return four_maxima_256(x, group);
+}
+
+/// Four floats from their bits.
+NIBBLE_INLINE void store_bits(float* to, __m128i bits) noexcept {
+    _mm_storeu_ps(to, _mm_castsi128_ps(bits));
+}
+
 /// Four groups of 32 k numbers, neighbours in x; group g's codes at codes + g * stride. False, and
 /// nothing written, when a number is not finite.
 template <class A>
 NIBBLE_INLINE bool quantize_four(const float* x, std::size_t group, std::int8_t* codes,
                                  std::size_t stride, float* scales, std::int32_t* sums) noexcept {
-    __m128i most, sum;
-#if defined(__AVX512BW__)
-    if constexpr (is_avx512<A>) most = four_maxima_512(x, group);
-    else
-#endif
-        most = four_maxima_256(x, group);
+    const __m128i most = four_maxima<A>(x, group);
+    __m128i sum;
     __m128 scale, inverse;
     if (!four_scales(most, scale, inverse)) return false;
     float by[4];

@@ -10,77 +10,10 @@
 #pragma once
 
 #include <nibble/kernel/calibrate.hpp>
-#include <nibble/quant/matrix.hpp>
+#include <nibble/kernel/pieces.hpp>
+#include <nibble/kernel/quantize_group_x86.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
-
-/// How many runs are measured before they are encoded. A multiple of 8, so that such a piece of a row
-/// starts at a whole register whatever the run is.
-inline constexpr std::size_t runs_at_once = 64;
-
-/// Scales, their inverses and offsets of some neighbouring runs.
-struct RunScales {
-    alignas(64) float scale[runs_at_once];
-    alignas(64) float inverse[runs_at_once];
-    alignas(64) float offset[runs_at_once];
-};
-
-/// One number for each lane from one for each run; element i of a piece is the first lane's.
-template <class A>
-[[nodiscard]] NIBBLE_INLINE Batch<float, A> spread(const float* each, std::size_t i,
-                                                   std::size_t run, std::size_t runs) noexcept {
-    using B = Batch<float, A>;
-    const std::size_t first = i / run;
-    if (first * run + run >= i + B::lanes || first + 1 >= runs) return B(each[first]);
-    float lane[B::lanes];
-    for (std::size_t j = 0; j < B::lanes; ++j)
-        lane[j] = each[(i + j) / run < runs ? (i + j) / run : runs - 1];
-    return B::load(lane);
-}
-
-/// Decodes n elements of a row from `first` on; writes whole registers.
-template <NeuralValue V, bool Scaled, bool HasOffset, class A>
-NIBBLE_INLINE void decode_piece(const unit_t<V>* row, std::size_t first, std::size_t n,
-                                const RunScales& by, std::size_t run, std::size_t runs,
-                                float* out) noexcept {
-    using B = Batch<float, A>;
-    const auto decoded = [&](std::size_t i, B scale, B offset) {
-        B x = decode_lanes<V, A>(row, first + i);
-        if constexpr (HasOffset) x = fma(x, scale, offset);
-        else if constexpr (Scaled) x = x * scale;
-        x.store(out + first + i);
-    };
-    if (!Scaled || run % B::lanes == 0 || runs == 1) {
-        for (std::size_t j = 0, i = 0; j < runs; ++j) {
-            const B scale(Scaled ? by.scale[j] : 1.0f), offset(HasOffset ? by.offset[j] : 0.0f);
-            for (; i < n && i < (j + 1) * run; i += B::lanes) decoded(i, scale, offset);
-        }
-    } else {
-        for (std::size_t i = 0; i < n; i += B::lanes)
-            decoded(i, spread<A>(by.scale, i, run, runs),
-                    HasOffset ? spread<A>(by.offset, i, run, runs) : B(0.0f));
-    }
-}
-
-/// n stored scales (or offsets) from `first` on, as floats.
-template <ScaleValue S, class A>
-NIBBLE_INLINE void load_scales(const S* from, std::size_t n, float* to) noexcept {
-    using B = Batch<float, A>;
-    std::size_t i = 0;
-    if constexpr (!std::is_same_v<S, E8M0>)
-        for (; i + B::lanes <= n; i += B::lanes) decode_lanes<S, A>(from + i, 0).store(to + i);
-    for (; i < n; ++i) to[i] = decode(from[i]);
-}
-
-/// n representable scales (or offsets) to their stored type.
-template <ScaleValue S, class A>
-NIBBLE_INLINE void store_scales(const float* from, std::size_t n, S* to) noexcept {
-    using B = Batch<float, A>;
-    std::size_t i = 0;
-    if constexpr (!std::is_same_v<S, E8M0>)
-        for (; i + B::lanes <= n; i += B::lanes) encode_lanes<S, A>(to + i, 0, B::load(from + i));
-    for (; i < n; ++i) to[i] = encode<S>(from[i]);
-}
 
 /// Row r as floats. `out` has room for the row padded to 64 elements; the padding becomes zero.
 template <class A = Isa, Format F, class Memory>
@@ -107,71 +40,18 @@ void load_row(const Matrix<F, Memory>& w, std::size_t r, float* out) noexcept {
     }
 }
 
-/// Encodes registers of a row and counts what clips.
-template <NeuralValue V, bool Scaled, bool HasOffset, class A, class Rounding>
-struct PieceEncoder {
-    using B = Batch<float, A>;
-    unit_t<V>* row;
-    Rounding rounding;
-    std::uint64_t base;
-    B saturated = B(0.0f), nan = B(0.0f);
-
-    NIBBLE_INLINE void store(std::size_t i, B x, B inverse, B offset) noexcept {
-        const B one(1.0f), zero(0.0f);
-        if constexpr (!Scaled) nan = nan + select(x != x, one, zero);
-        if constexpr (HasOffset) x = x - offset;
-        if constexpr (Scaled) x = x * inverse;
-        if constexpr (bits_v<V> < 32) {
-            const auto out = (x <= B(clip_limits<V>.low)) | (x >= B(clip_limits<V>.high));
-            saturated = saturated + select(out, one, zero);
-        }
-        // A scaled format must not make an infinity out of a number.
-        if constexpr (Scaled && small_float_shape<V>::is)
-            x = min(max(x, B(decode(value_traits<V>::lowest()))),
-                    B(decode(value_traits<V>::highest())));
-        encode_lanes<V, A>(row, i, x, rounding, base);
-    }
-};
-
-/// Encodes n elements of a row from `first` on, counting what clips; writes whole registers. With
-/// scales all n numbers must be finite.
-template <NeuralValue V, bool Scaled, bool HasOffset, class A, class Rounding>
-NIBBLE_INLINE Clipped encode_piece(unit_t<V>* row, const float* in, std::size_t first,
-                                   std::size_t n, const RunScales& by, std::size_t run,
-                                   std::size_t runs, Rounding rounding,
-                                   std::uint64_t base) noexcept {
-    using B = Batch<float, A>;
-    const B one(1.0f), zero(0.0f);
-    PieceEncoder<V, Scaled, HasOffset, A, Rounding> piece{row, rounding, base};
-    const auto inverse_at = [&](std::size_t i) {
-        return Scaled ? spread<A>(by.inverse, i, run, runs) : one;
-    };
-    const auto offset_at = [&](std::size_t i) {
-        return HasOffset ? spread<A>(by.offset, i, run, runs) : zero;
-    };
-    // Two copies of the code that encodes: registers that lie in one run, and all others.
-    std::size_t i = 0;
-    if (!Scaled || run % B::lanes == 0 || runs == 1)
-        for (std::size_t j = 0; j < runs; ++j) {
-            const B inverse = Scaled ? B(by.inverse[j]) : one;
-            const B offset = HasOffset ? B(by.offset[j]) : zero;
-            for (; i + B::lanes <= n && i < (j + 1) * run; i += B::lanes)
-                piece.store(first + i, B::load(in + first + i), inverse, offset);
-        }
-    for (; i < n; i += B::lanes) {
-        float lane[B::lanes];
-        const float* from = in + first + i;
-        const B offset = offset_at(i);
-        if (i + B::lanes > n) {
-            // Lanes beyond the row are the padding: numbers equal to the offset have code zero.
-            offset.store(lane);
-            for (std::size_t j = 0; i + j < n; ++j) lane[j] = from[j];
-            from = lane;
-        }
-        piece.store(first + i, B::load(from), inverse_at(i), offset);
-    }
-    return {static_cast<std::size_t>(reduce_add(piece.saturated)),
-            static_cast<std::size_t>(reduce_add(piece.nan))};
+/// magnitude_of n neighbouring runs.
+template <class A>
+NIBBLE_INLINE void magnitudes_of(const float* x, std::size_t run, std::size_t n,
+                                 float* to) noexcept {
+    std::size_t j = 0;
+#if NIBBLE_SIMD && defined(__AVX2__)
+    if constexpr (is_avx<A>)
+        if (run % 32 == 0)  // four at a time share their reductions
+            for (; j + 4 <= n; j += 4)
+                x86::store_bits(to + j, x86::four_maxima<A>(x + j * run, run));
+#endif
+    for (; j < n; ++j) to[j] = magnitude_of<A>(x + j * run, run);
 }
 
 /// Whether x is neither NaN nor infinite, without floating-point arithmetic.
@@ -223,7 +103,10 @@ Clipped store_row(Matrix<F, Memory>& w, std::size_t r, const float* in, Rounding
     Clipped clipped;
     if (cols == 0) return clipped;
     if constexpr (!Traits::scaled) {
-        clipped += encode_piece<V, false, false, A>(row, in, 0, cols, by, cols, 1, rounding, base);
+        if constexpr (bits_v<V> < 32) clipped += encode_plain<V, A>(row, in, cols, rounding, base);
+        else
+            clipped +=
+                encode_piece<V, false, false, A>(row, in, 0, cols, by, cols, 1, rounding, base);
     } else {
         const std::size_t runs = w.runs(), run = w.run();
         Tensor<float> finite;  // a copy without NaN and infinities, for the rare row that has them
@@ -233,10 +116,8 @@ Clipped store_row(Matrix<F, Memory>& w, std::size_t r, const float* in, Rounding
             const std::size_t n = runs - c < runs_at_once ? runs - c : runs_at_once;
             const float* x = in;
             bool clean = true;
-            for (std::size_t j = 0; j < n; ++j) {
-                magnitude[j] = magnitude_of<A>(in + (c + j) * run, run);
-                clean = clean && is_finite(magnitude[j]);
-            }
+            magnitudes_of<A>(in + c * run, run, n, magnitude);
+            for (std::size_t j = 0; j < n; ++j) clean = clean && is_finite(magnitude[j]);
             if (!clean) {
                 if (finite.empty()) finite = Tensor<float>::uninitialized({1, cols});
                 copy_finite<A>(in + c * run, n * run, finite.data() + c * run);
@@ -260,6 +141,20 @@ Clipped store_row(Matrix<F, Memory>& w, std::size_t r, const float* in, Rounding
                 store_scales<S, A>(by.scale, n, w.scales().data() + r * runs + c);
                 if constexpr (has_offset)
                     store_scales<S, A>(by.offset, n, w.offsets().data() + r * runs + c);
+            }
+            if constexpr (is_integer_value<V> && !has_offset &&
+                          std::is_same_v<Rounding, ToNearest>) {
+                float most = 0.0f;  // in codes; no NaN, since inverses are finite
+                for (std::size_t j = 0; clean && j < n; ++j) {
+                    const float reach = magnitude[j] * std::fabs(by.inverse[j]);
+                    most = reach > most ? reach : most;
+                }
+                const bool fits = clean && most < clip_limits<V>.high;
+                if (fits) {
+                    encode_piece<V, true, false, A, true>(row, x, c * run, n * run, by, run, n,
+                                                          rounding, base);
+                    continue;
+                }
             }
             clipped += encode_piece<V, true, has_offset, A>(row, x, c * run, n * run, by, run, n,
                                                             rounding, base);
