@@ -41,18 +41,32 @@ struct CodeTable {
 template <class V>
 inline constexpr CodeTable<V> code_table{};
 
-/// The random bits of elements index, index + 1, ...: Dither::operator() in registers.
+/// The multiples 0, 1, ... of the dither's first multiplier.
+template <class A>
+struct DitherSteps {
+    alignas(64) std::uint32_t value[Batch<std::uint32_t, A>::lanes];
+    constexpr DitherSteps() noexcept : value{} {
+        for (std::uint32_t i = 0; i < Batch<std::uint32_t, A>::lanes; ++i)
+            value[i] = i * Dither::multiplier(0);
+    }
+};
+template <class A>
+inline constexpr DitherSteps<A> dither_steps{};
+
+/// The random bits of elements index, index + 1, ...: Dither::operator() in registers. Two of the
+/// mixer's three multiplications are left: products of neighbouring indices differ by a constant.
 template <class A>
 [[nodiscard]] NIBBLE_INLINE Batch<std::uint32_t, A> dither_lanes(const Dither& dither,
                                                                  std::uint64_t index) noexcept {
     using B = Batch<std::uint32_t, A>;
     const auto low = static_cast<std::uint32_t>(index),
                high = static_cast<std::uint32_t>(index >> 32);
-    const B lane = B::iota(low);
-    B x = lane * B(Dither::multiplier(0)) + B(dither.first());
+    B x = B::load(dither_steps<A>.value) + B(low * Dither::multiplier(0) + dither.first());
+    B above(high * Dither::multiplier(2));
     // Lanes that wrapped around 2^32 have one more in the upper half.
-    x = x ^ select(lane < B(low), B((high + 1) * Dither::multiplier(2)),
-                   B(high * Dither::multiplier(2)));
+    if (low > 0u - static_cast<std::uint32_t>(B::lanes)) [[unlikely]]
+        above = select(B::iota(low) < B(low), B((high + 1) * Dither::multiplier(2)), above);
+    x = x ^ above;
     x = x ^ (x >> 16);
     x = (x * B(Dither::multiplier(1))) ^ B(dither.second());
     x = x ^ (x >> 15);

@@ -176,11 +176,14 @@ struct PairEncoder {
     NIBBLE_INLINE void store(unit_t<V>* row, std::size_t i, B x, B y, Rounding rounding,
                              std::uint64_t base) noexcept {
 #if NIBBLE_SIMD && defined(__AVX2__)
+#if defined(NIBBLE_HAS_AVX512)
         if constexpr (upper && is_avx512<A>) {
             // Upper and lower halves apart: eight instructions for 32 numbers.
             x86::store_bfloat16<A>(row + i, x, y, most);
             return;
-        } else if constexpr (upper) {
+        } else
+#endif
+            if constexpr (upper) {
             // Almost half a unit is added, and the rest where the number kept is odd.
             const auto rounded_up = [](B v) {
                 const U word = bit_cast_to<std::uint32_t>(v);
