@@ -262,6 +262,7 @@ BENCHMARK_CAPTURE(elementwise, tanh, [](auto x) { return tanh(x); });
 BENCHMARK_CAPTURE(elementwise, sigmoid, [](auto x) { return sigmoid(x); });
 BENCHMARK_CAPTURE(elementwise, silu, [](auto x) { return silu(x); });
 BENCHMARK_CAPTURE(elementwise, gelu, [](auto x) { return gelu(x); });
+BENCHMARK_CAPTURE(elementwise, gelu_erf, [](auto x) { return gelu_erf(x); });
 BENCHMARK_CAPTURE(elementwise, gelu_slope, [](auto x) { return gelu_slope(x); });
 BENCHMARK(copies);
 BENCHMARK_TEMPLATE(to_rows, half);
@@ -280,10 +281,6 @@ BENCHMARK(rms_norms)->Arg(128)->Arg(1024);
 BENCHMARK(cross_entropies)->Arg(65)->Arg(1024);
 BENCHMARK_CAPTURE(attention_steps, forward, false)->Args({64, 16})->Args({64, 32})->Args({512, 64});
 BENCHMARK_CAPTURE(attention_steps, backward, true)->Args({64, 16})->Args({64, 32})->Args({512, 64});
-BENCHMARK_TEMPLATE(decode_steps, float);
-BENCHMARK_TEMPLATE(decode_steps, half);
-BENCHMARK_TEMPLATE(decode_steps, PerRow<Int8Value>);
-BENCHMARK_TEMPLATE(decode_steps, Grouped<Int4Value, 32>);
 
 #define AGAINST(function, what, name, ...) \
     BENCHMARK_CAPTURE(function, what, __VA_ARGS__)->Name(name)->UseManualTime()

@@ -102,6 +102,8 @@ TEST_CASE("functions of one number have equal bits on every target") {
     EXPECT_BITS(silu_slope, 0xDF43E33DE1100201);
     EXPECT_BITS(gelu, 0xB02470D7123174FC);
     EXPECT_BITS(gelu_slope, 0xB808D21512E8F43F);
+    EXPECT_BITS(gelu_erf, 0x7D58596AEF024D0E);
+    EXPECT_BITS(gelu_erf_slope, 0x84A5C048D9329333);
     EXPECT_BITS(tanh_slope, 0xC14AC2B17F6F23EC);
     EXPECT_BITS(sigmoid_slope, 0xA9A3B74AFEE4231C);
     EXPECT_BITS(relu, 0xDB88A856648F83EE);

@@ -100,6 +100,9 @@ void all_functions() {
     within<A>(
         "gelu", 3.0, [](F x) { return gelu(x); }, reference_gelu,
         [](double x) { return 2.6 * std::fabs(1.5957691216 * x + 0.0713548163 * x * x * x); });
+    within<A>(
+        "gelu_erf", 7.0, [](F x) { return gelu_erf(x); },
+        [](double x) { return x < -13.2 ? 0.0 : 0.5 * x * std::erfc(-x / std::sqrt(2.0)); });
 }
 
 template <class A, class F>
@@ -139,6 +142,12 @@ void limits() {
     CHECK(at<A>([](F x) { return gelu(x); }, -inf) == 0.0f);
     CHECK(at<A>([](F x) { return gelu(x); }, inf) == inf);
     CHECK(at<A>([](F x) { return gelu(x); }, -1e30f) == 0.0f);
+    CHECK(at<A>([](F x) { return gelu_erf(x); }, -inf) == 0.0f);
+    CHECK(at<A>([](F x) { return gelu_erf(x); }, inf) == inf);
+    CHECK(at<A>([](F x) { return gelu_erf_slope(x); }, -inf) == 0.0f);
+    CHECK(at<A>([](F x) { return gelu_erf_slope(x); }, inf) == 1.0f);
+    CHECK(std::isnan(at<A>([](F x) { return gelu_erf(x); }, nan)));
+    CHECK(std::isnan(at<A>([](F x) { return gelu_erf_slope(x); }, nan)));
     CHECK(std::fabs(at<A>([](F x) { return gelu_slope(x); }, -inf)) < 1e-30f);
     CHECK(at<A>([](F x) { return gelu_slope(x); }, inf) == 1.0f);
     CHECK(at<A>([](F x) { return relu(x); }, -inf) == 0.0f);
@@ -165,6 +174,10 @@ void slopes() {
         const double silu_right = (silu_at(d + h) - silu_at(d - h)) / (2 * h);
         const auto g = static_cast<double>(at<A>([](F v) { return gelu_slope(v); }, x));
         const auto s = static_cast<double>(at<A>([](F v) { return silu_slope(v); }, x));
+        const auto e = static_cast<double>(at<A>([](F v) { return gelu_erf_slope(v); }, x));
+        const double e_right = 0.5 * std::erfc(-d / std::sqrt(2.0)) +
+                               d * std::exp(-0.5 * d * d) / std::sqrt(2.0 * 3.14159265358979323846);
+        CHECK(std::fabs(e - e_right) < 1e-6);
         const auto t = static_cast<double>(at<A>([](F v) { return tanh_slope(tanh(v)); }, x));
         CHECK(std::fabs(g - gelu_right) < 2e-6);
         CHECK(std::fabs(s - silu_right) < 2e-6);
