@@ -287,10 +287,10 @@ BENCHMARK_CAPTURE(attention_steps, backward, true)->Args({64, 16})->Args({64, 32
 
 #if NIBBLE_SIMD
 AGAINST(
-    against_xsimd, exp / x xsimd, [](auto x) { return exp(x); },
+    against_xsimd, exp, "exp/x xsimd", [](auto x) { return exp(x); },
     [](auto x) { return decltype(x)(xsimd::exp(x.v)); });
 AGAINST(
-    against_xsimd, tanh / x xsimd, [](auto x) { return tanh(x); },
+    against_xsimd, tanh, "tanh/x xsimd", [](auto x) { return tanh(x); },
     [](auto x) { return decltype(x)(xsimd::tanh(x.v)); });
 #endif
 #if defined(NIBBLE_BENCH_DNNL)
@@ -309,7 +309,7 @@ BENCHMARK(layer_norm_against_dnnl)->Name("layer_norm/x oneDNN")->UseManualTime()
 #endif
 #if defined(NIBBLE_BENCH_XNNPACK)
 AGAINST(
-    against_xnnpack, sigmoid / x XNNPACK,
+    against_xnnpack, sigmoid, "sigmoid/x XNNPACK",
     [](const Host& on, View<float> x, View<float> y) {
         transform(
             on, [](auto v) { return sigmoid(v); }, y, x);
@@ -319,7 +319,7 @@ AGAINST(
         return xnn_setup_sigmoid_nc_f32(op, rows, x, y, nullptr);
     });
 AGAINST(
-    against_xnnpack, softmax / x XNNPACK,
+    against_xnnpack, softmax, "softmax/x XNNPACK",
     [](const Host& on, View<float>, View<float> y) { softmax(on, y); },
     [](xnn_operator_t* op) { return xnn_create_softmax_nc_f32(cols, cols, cols, 0, op); },
     [](xnn_operator_t op, const float*, float* y) {
