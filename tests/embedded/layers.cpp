@@ -24,7 +24,7 @@ bool decodes() {
     const Attention<P> attention({.channels = 32, .heads = 2}, Seed{1});
     const Sequential rest(RmsNorm<P>(NormConfig{.width = 32}),
                           GatedMlp<P>({.in = 32, .hidden = 64}, Seed{2}));
-    auto cache = attention.cache(8);
+    auto cache = attention.cache(8, true);  // the oldest gives way
     for (std::int32_t id = 0; id < 12; ++id) {
         const std::int32_t ids[] = {id};
         auto y = attention.forward(on, table.forward(on, ids), cache);
