@@ -82,6 +82,7 @@ struct Batch {
     static constexpr std::size_t lanes = Register::size;
     // From version 14 on xsimd gives x86's min and max their operands the other way round.
     static constexpr bool turned = XSIMD_VERSION_MAJOR >= 14;
+    static constexpr bool neon64 = std::is_same_v<Arch, xsimd::neon64>;
     Register v;
 
     Batch() = default;
@@ -169,21 +170,17 @@ struct Batch {
 
     /// a * b + c
     friend NIBBLE_INLINE Batch fma(Batch a, Batch b, Batch c) noexcept {
-#if defined(__AVX512F__)
-        // xsimd 8 leaves it to the compiler to fuse a multiplication and an addition on AVX-512;
-        // clang does not, and g++ only from -O2 on. The intrinsics are there with xsimd's headers.
+        // xsimd 8 leaves it to the compiler to fuse a multiplication and an addition on AVX-512 and on
+        // NEON, and not each does. The intrinsics are there with xsimd's headers.
         if constexpr (is_float && lanes == 16) return Register(_mm512_fmadd_ps(a.v, b.v, c.v));
-        else
-#endif
-            return {xsimd::fma(a.v, b.v, c.v)};
+        else if constexpr (is_float && neon64) return Register(vfmaq_f32(c.v, a.v, b.v));
+        else return {xsimd::fma(a.v, b.v, c.v)};
     }
     /// c - a * b
     friend NIBBLE_INLINE Batch fnma(Batch a, Batch b, Batch c) noexcept {
-#if defined(__AVX512F__)
         if constexpr (is_float && lanes == 16) return Register(_mm512_fnmadd_ps(a.v, b.v, c.v));
-        else
-#endif
-            return {xsimd::fnma(a.v, b.v, c.v)};
+        else if constexpr (is_float && neon64) return Register(vfmsq_f32(c.v, a.v, b.v));
+        else return {xsimd::fnma(a.v, b.v, c.v)};
     }
     /// The smaller of a and b; NaN where b is, and either one where only a is.
     friend NIBBLE_INLINE Batch min(Batch a, Batch b) noexcept {
@@ -199,11 +196,8 @@ struct Batch {
     friend NIBBLE_INLINE Batch sqrt(Batch a) noexcept
         requires is_float
     {
-#if defined(__aarch64__)
-        if constexpr (is_neon<A>) return Register(vsqrtq_f32(a.v));  // as for the division
-        else
-#endif
-            return {xsimd::sqrt(a.v)};
+        if constexpr (neon64) return Register(vsqrtq_f32(a.v));  // as for the division
+        else return {xsimd::sqrt(a.v)};
     }
     /// Whole numbers, ties to even; infinities and NaN stay.
     friend NIBBLE_INLINE Batch round_nearest(Batch a) noexcept
