@@ -253,7 +253,13 @@ void load_row(const Matrix<Packed<F>, Memory>& w, std::size_t r, float* out) noe
             for (std::size_t i = 0; i < Layout::chunk; i += B::lanes)
                 fma(decode_lanes<V, A>(codes, i), scale, offset).store(to + k + i);
         }
-        for (; k < layout.run; ++k) to[k] = w(r, g * layout.run + k);
+        for (; k < layout.run; ++k) {
+            // The same multiply-add as above, so that a number does not depend on where it lies.
+            float lane[B::lanes];
+            const auto code = static_cast<float>(decode(w.code(r, g * layout.run + k)));
+            fma(B(code), scale, offset).store(lane);
+            to[k] = lane[0];
+        }
     }
     for (std::size_t k = w.cols(); k < padded(w.cols()); ++k) out[k] = 0.0f;
 }
