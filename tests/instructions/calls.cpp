@@ -1,6 +1,6 @@
 // A fixed set of kernel calls whose instructions are counted (count.cmake): each runs once to warm the
 // memory lists and once while callgrind collects, which then dumps its count. Prints the names in order.
-#include <nibble/kernel/attention_decode.hpp>
+#include <nibble/kernel/attention_cached.hpp>
 #include <nibble/kernel/gather.hpp>
 #include <nibble/kernel/matmul.hpp>
 #include <nibble/kernel/norm.hpp>
@@ -87,11 +87,16 @@ void elementwise() {
 
 template <Format F>
 void decoding(const char* name) {
-    const DecodeShape s{8, 2, 64};
-    const auto keys = weights<F>(256, 128), values = weights<F>(256, 128);
+    constexpr std::size_t positions = 256;
+    KvStore<F> cache({.capacity = positions, .heads = 2, .head_size = 64});
+    const Tensor<float> rows = noise(Shape{positions, 128});
+    for (std::size_t i = 0; i < positions; ++i) {
+        const float* const row = rows.data() + i * rows.stride();
+        cache.write(i, row, row);
+    }
     const Tensor<float> q = noise(Shape{1, 512});
     Tensor<float> y(q.shape());
-    call(name, [&] { attention_decode(on, s, q, keys, values, 0, 256, y); });
+    call(name, [&] { attention_cached(on, {.heads = 8, .length = positions}, q, cache, y); });
 }
 
 template <class V>
@@ -118,8 +123,8 @@ int main() {
     integer_products("int8 packed int8-row/1x256x256", "int8 packed int8-row/32x256x256",
                      pack(on, weights<PerRow<Int8Value>>(n, k)));
     elementwise();
-    decoding<half>("attention_decode/half/8x256x64");
-    decoding<PerRow<Int8Value>>("attention_decode/int8/8x256x64");
+    decoding<half>("attention_cached/half/8x256x64");
+    decoding<PerRow<Int8Value>>("attention_cached/int8/8x256x64");
     neurons<float>("lif/float/4096");
     neurons<Int8Value>("lif/int8/4096");
     return 0;
