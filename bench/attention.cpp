@@ -4,7 +4,7 @@
 // the bound that memory sets. of_peak is the share of float multiply-adds' peak (codes of 8 and 4 bits
 // are multiplied as 16-bit integers and can pass it). faster is against the plain way through OpenBLAS:
 // scores by one product, softmax, and another product, for each head.
-#include <support/floor.hpp>
+#include "support/floor.hpp"
 
 #include <nibble/kernel/attention.hpp>
 #include <nibble/kernel/attention_cached.hpp>
