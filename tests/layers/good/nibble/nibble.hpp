@@ -1,3 +1,3 @@
 #pragma once
-#include <nibble/kernel/codec.hpp>
+#include <nibble/kernel/arch_avx2.hpp>
 #include <nibble/store/span.hpp>
