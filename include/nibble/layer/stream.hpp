@@ -63,12 +63,14 @@ public:
 
     void operator()(const float* x, const float* h, float* out) const noexcept {
         const std::size_t step = tile_ * Batch<float, A>::lanes;
+        // A product of nothing has no weights, and there is no place in them.
+        const float* const w = n_ == 0 ? start_.data() : w_.data();
+        const float* const u = m_ == 0 ? start_.data() : u_.data();
         std::size_t i = 0;
         for (; i + step <= width_; i += step)
-            kernel_(w_.data() + i, x, n_, u_.data() + i, h, m_, width_, start_.data() + i, out + i);
+            kernel_(w + i, x, n_, u + i, h, m_, width_, start_.data() + i, out + i);
         if (rest_ != 0)
-            rest_kernel_(w_.data() + i, x, n_, u_.data() + i, h, m_, width_, start_.data() + i,
-                         out + i);
+            rest_kernel_(w + i, x, n_, u + i, h, m_, width_, start_.data() + i, out + i);
     }
 
 private:
