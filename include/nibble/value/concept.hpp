@@ -50,8 +50,7 @@ concept NeuralValue =
     // A regular type, said with what compilers know by themselves: std::regular instantiates some
     // twenty traits a type, and the standard's trivially-copyable another twenty, which every
     // inclusion would pay.
-    __is_trivially_copyable(V) &&
-    requires(V v, compute_t<V> x, ToNearest near, Stochastic dice) {
+    __is_trivially_copyable(V) && requires(V v, compute_t<V> x, ToNearest near, Stochastic dice) {
         V{};
         { v == v } -> std::same_as<bool>;
         requires 0 < bits_v<V>&& bits_v<V> <= 8 * int(sizeof(V));
