@@ -16,14 +16,6 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// Four neighbouring activations in every lane.
-template <class A>
-[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> broadcast_four(const std::int8_t* x) noexcept {
-    std::int32_t four;
-    std::memcpy(&four, x, 4);
-    return Batch<std::int32_t, A>(four);
-}
-
 template <class V, class A>
 struct CodeDot {
     using I = Batch<std::int32_t, A>;

@@ -38,14 +38,20 @@ template <bool Narrow, class A>
     return sum + ((w >> 24) & B(255)) * (x >> 24);
 }
 
+/// Four neighbouring activations in every lane.
+template <class A>
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> broadcast_four(const std::int8_t* x) noexcept {
+    std::int32_t four;
+    std::memcpy(&four, x, 4);
+    return Batch<std::int32_t, A>(four);
+}
+
 /// dot4 with the same four activations in every lane.
 template <bool Narrow, class A>
 [[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> dot4_broadcast(Batch<std::int32_t, A> sum,
                                                                   Batch<std::int32_t, A> w,
                                                                   const std::int8_t* x) noexcept {
-    std::int32_t four;
-    std::memcpy(&four, x, 4);
-    return dot4<Narrow>(sum, w, Batch<std::int32_t, A>(four));
+    return dot4<Narrow>(sum, w, broadcast_four<A>(x));
 }
 
 /// Steps of dot4_pairs that may be summed before an add_pairs: 8 * 2 * 15 * 127 = 30480 < 2^15.

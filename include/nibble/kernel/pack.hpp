@@ -13,13 +13,6 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// What is added to integer codes, in every byte of a word.
-template <class V>
-inline constexpr std::uint32_t packed_bias = !is_integer_value<V> ? 0u
-                                             : bits_v<V> == 8     ? 0x80808080u
-                                             : bits_v<V> == 4     ? 0x88888888u
-                                                                  : 0xAAAAAAAAu;
-
 /// Eight 4-bit codes of a word, one a byte; and back.
 [[nodiscard]] NIBBLE_INLINE std::uint64_t spread_nibbles(std::uint64_t x) noexcept {
     x = (x | x << 16) & 0x0000FFFF0000FFFFu;

@@ -67,6 +67,13 @@ struct packed_precision<PerComponent<A, M, E>> {
 template <Precision P>
 using packed_t = typename packed_precision<P>::type;
 
+/// What is added to integer codes, in every byte of a word.
+template <class V>
+inline constexpr std::uint32_t packed_bias = !is_integer_value<V> ? 0u
+                                             : bits_v<V> == 8     ? 0x80808080u
+                                             : bits_v<V> == 4     ? 0x88888888u
+                                                                  : 0xAAAAAAAAu;
+
 /// Where the numbers of a packed matrix lie.
 template <Format F>
 struct PackedLayout {
@@ -157,10 +164,7 @@ public:
               Traits::granularity == Granularity::group ? fitted_group(cols, Traits::group) : cols),
           bytes_(layout_.tiles() * layout_.tile_bytes) {
         // A code of zero is stored as its bias.
-        constexpr unsigned bias = !is_integer_value<V> ? 0
-                                  : bits_v<V> == 8     ? 0x80
-                                  : bits_v<V> == 4     ? 0x88
-                                                       : 0xAA;
+        constexpr unsigned bias = packed_bias<V> & 0xFF;
         if constexpr (bias != 0) {
             for (std::size_t t = 0; t < layout_.tiles(); ++t)
                 for (std::size_t g = 0; g < layout_.runs; ++g)
