@@ -103,25 +103,4 @@ template <class Word, class A>
     }
 }
 
-/// Codes k .. k + 4 * lanes of a packed run, each plus its bias, as bytes in order.
-template <class V, class A>
-    requires is_integer_value<V>
-[[nodiscard]] NIBBLE_INLINE Batch<std::uint32_t, A> load_biased(const unit_t<V>* row,
-                                                                std::size_t k) noexcept {
-    using B = Batch<std::uint32_t, A>;
-    const unit_t<V>* p = row + k / values_per_unit<V>;
-    constexpr auto bias = static_cast<std::uint32_t>(code_bias<V>) * 0x01010101u;
-    if constexpr (bits_v<V> == 8) {
-        return load_words<std::uint32_t, A>(p) ^ B(bias);
-    } else if constexpr (bits_v<V> == 4) {
-        B x = load_words<std::uint16_t, A>(p);
-        x = (x | (x << 8)) & B(0x00FF00FFu);
-        return ((x | (x << 4)) & B(0x0F0F0F0Fu)) ^ B(bias);
-    } else {
-        static_assert(bits_v<V> == 2);
-        const B x = load_words<std::uint8_t, A>(p);
-        return ((x | (x << 6) | (x << 12) | (x << 18)) & B(0x03030303u)) ^ B(bias);
-    }
-}
-
 }  // namespace nibble
