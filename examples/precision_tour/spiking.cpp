@@ -50,7 +50,7 @@ bool fired_near(const nibble::SpikeRecording& recording, std::size_t step, std::
 
 void compare(const nibble::SpikeRecording& reference, const nibble::SpikeRecording& recording,
              SpikingResult& result) {
-    const auto same = nibble::compare_spikes(reference, recording, 2);
+    const auto same = nibble::compare_spikes(reference, recording, {.tolerance = 2});
     result.rate_error = same.rate_error / 100;
     result.rate_correlation = same.rate_correlation;
     result.coincidence = same.coincidence;

@@ -63,7 +63,7 @@ TEST_CASE("a shift within the tolerance coincides, one beyond it does not") {
     const SpikeSimilarity far = compare_spikes(a, trains(100, 2000, 0.005, 1, 40));
     CHECK(far.rate_error == 0.0);
     CHECK(std::fabs(far.coincidence) < 0.05);
-    CHECK(compare_spikes(a, trains(100, 2000, 0.005, 1, 2), 1).coincidence < 0.05);
+    CHECK(compare_spikes(a, trains(100, 2000, 0.005, 1, 2), {.tolerance = 1}).coincidence < 0.05);
 }
 
 TEST_CASE("independent trains of one rate have the coincidences of chance") {

@@ -89,6 +89,27 @@ public:
         for_each([&](std::size_t, std::size_t neuron) { ++n[neuron]; });
         return n;
     }
+    /// The neurons from `first` on, n of them, as a recording of their own (of an area, say).
+    [[nodiscard]] SpikeRecording part(std::size_t first, std::size_t n) const {
+        if (first > neurons_ || n > neurons_ - first)
+            fail("SpikeRecording: part of neurons " + std::to_string(first) + " to " +
+                 std::to_string(first) + " + " + std::to_string(n) + " of " +
+                 std::to_string(neurons_));
+        SpikeRecording r(n, steps());
+        for (std::size_t t = 0; t < steps(); ++t) {
+            r.begin_step();
+            const std::span<const std::uint64_t> from = step(t);
+            const std::span<std::uint64_t> to = r.row(t);
+            const std::size_t shift = first % 64;
+            for (std::size_t w = 0; w < to.size(); ++w) {
+                const std::size_t at = first / 64 + w;
+                to[w] = from[at] >> shift;
+                if (shift != 0 && at + 1 < from.size()) to[w] |= from[at + 1] << (64 - shift);
+            }
+            if (n % 64 != 0) to[n / 64] &= (std::uint64_t{1} << (n % 64)) - 1;
+        }
+        return r;
+    }
     /// The steps in which each neuron fired, ascending.
     [[nodiscard]] std::vector<std::vector<std::uint32_t>> trains() const {
         std::vector<std::vector<std::uint32_t>> trains(neurons_);
