@@ -87,6 +87,20 @@ template <int E, int M>
     return code & 0x80 ? -x : x;
 }
 
+/// n values of V from their little-endian bytes.
+template <class V>
+void copy_values(const std::byte* from, std::size_t n, V* to) {
+    if constexpr (sizeof(V) == 1 || std::endian::native == std::endian::little) {
+        if (n != 0) std::memcpy(to, from, n * sizeof(V));
+    } else {
+        using Bits =
+            std::conditional_t<sizeof(V) == 2, std::uint16_t,
+                               std::conditional_t<sizeof(V) == 4, std::uint32_t, std::uint64_t>>;
+        for (std::size_t i = 0; i < n; ++i)
+            to[i] = std::bit_cast<V>(load_little<Bits>(from + i * sizeof(V)));
+    }
+}
+
 /// `count` elements of type t at `from` (any alignment, little-endian) as floats. Integers beyond
 /// 2^24 and doubles are rounded to nearest. False, and nothing written, for the types that are no
 /// single number of whole bytes: F4, F6_E2M3, F6_E3M2, C64.

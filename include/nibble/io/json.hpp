@@ -4,6 +4,7 @@
 // and size without a limit, and numbers that silently become floating-point.
 #pragma once
 
+#include <nibble/io/text.hpp>
 #include <nibble/store/error.hpp>
 
 #include <nlohmann/json.hpp>
@@ -23,11 +24,6 @@ struct JsonLimits {
     std::size_t bytes = 100'000'000;
     std::size_t depth = 64;
 };
-
-/// A string as a message shows it: at most 80 bytes of it.
-[[nodiscard]] inline std::string in_quotes(std::string_view text) {
-    return "\"" + std::string(text.substr(0, 80)) + (text.size() > 80 ? "...\"" : "\"");
-}
 
 /// Runs `events` (a SAX handler of nlohmann-json whose callbacks fail() on what they refuse) over
 /// one JSON object and nothing after it but white space. Syntax and UTF-8 errors name `where` and

@@ -11,14 +11,6 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// "[64, 128]" of any rank.
-[[nodiscard]] inline std::string to_string(std::span<const std::uint64_t> shape) {
-    std::string text = "[";
-    for (std::size_t i = 0; i < shape.size(); ++i)
-        text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-    return text + "]";
-}
-
 /// One tensor as a file describes it.
 struct FileTensor {
     std::string name;

@@ -125,20 +125,6 @@ private:
     std::vector<std::string> missing_, used_, shapes_, types_;
 };
 
-/// n values of V from their little-endian bytes.
-template <class V>
-void copy_values(const std::byte* from, std::size_t n, V* to) {
-    if constexpr (sizeof(V) == 1 || std::endian::native == std::endian::little) {
-        if (n != 0) std::memcpy(to, from, n * sizeof(V));
-    } else {
-        using Bits =
-            std::conditional_t<sizeof(V) == 2, std::uint16_t,
-                               std::conditional_t<sizeof(V) == 4, std::uint32_t, std::uint64_t>>;
-        for (std::size_t i = 0; i < n; ++i)
-            to[i] = std::bit_cast<V>(load_little<Bits>(from + i * sizeof(V)));
-    }
-}
-
 /// The numbers of a tensor of the file as `rows` rows, the shape already checked.
 template <class On>
 [[nodiscard]] Tensor<float> read_floats(On& on, const SafetensorsFile& file, const FileTensor& t,
