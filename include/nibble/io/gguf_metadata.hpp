@@ -89,7 +89,7 @@ public:
     /// The elements of an array whose element type is T: an integer type, float, double or bool.
     template <class T>
     [[nodiscard]] std::vector<T> array(std::string_view key) const {
-        const GgufValue& v = expect_array(key, kind_for<T>());
+        const GgufValue& v = expect_array(key, gguf_kind_of<T>());
         std::vector<T> out(static_cast<std::size_t>(v.count));
         for (std::size_t i = 0; i < out.size(); ++i)
             out[i] = scalar<T>(v.bytes.data() + i * sizeof(T));
@@ -132,20 +132,6 @@ protected:
 
     [[nodiscard]] static std::string_view text_of(const GgufValue& v) noexcept {
         return {reinterpret_cast<const char*>(v.bytes.data()), v.bytes.size()};
-    }
-    template <class T>
-    [[nodiscard]] static constexpr GgufKind kind_for() {
-        if constexpr (std::is_same_v<T, bool>) return GgufKind::boolean;
-        else if constexpr (std::is_same_v<T, float>) return GgufKind::f32;
-        else if constexpr (std::is_same_v<T, double>) return GgufKind::f64;
-        else {
-            constexpr bool s = std::is_signed_v<T>;
-            static_assert(std::is_integral_v<T>);
-            if constexpr (sizeof(T) == 1) return s ? GgufKind::i8 : GgufKind::u8;
-            else if constexpr (sizeof(T) == 2) return s ? GgufKind::i16 : GgufKind::u16;
-            else if constexpr (sizeof(T) == 4) return s ? GgufKind::i32 : GgufKind::u32;
-            else return s ? GgufKind::i64 : GgufKind::u64;
-        }
     }
     /// Any integer, as two's complement of 64 bits; false for a value of another type.
     [[nodiscard]] static bool whole(const GgufValue& v, std::uint64_t& x, bool& negative) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -148,5 +149,19 @@ inline constexpr std::uint32_t gguf_kind_count = 13;
     return gguf_kinds[static_cast<std::size_t>(k)];
 }
 [[nodiscard]] constexpr std::string_view name_of(GgufKind k) noexcept { return info_of(k).name; }
+
+/// The type of metadata that holds a T: bool, float, double or an integer type.
+template <class T>
+    requires std::is_arithmetic_v<T>
+[[nodiscard]] constexpr GgufKind gguf_kind_of() noexcept {
+    constexpr bool s = std::is_signed_v<T>;
+    if constexpr (std::is_same_v<T, bool>) return GgufKind::boolean;
+    else if constexpr (std::is_same_v<T, float>) return GgufKind::f32;
+    else if constexpr (std::is_same_v<T, double>) return GgufKind::f64;
+    else if constexpr (sizeof(T) == 1) return s ? GgufKind::i8 : GgufKind::u8;
+    else if constexpr (sizeof(T) == 2) return s ? GgufKind::i16 : GgufKind::u16;
+    else if constexpr (sizeof(T) == 4) return s ? GgufKind::i32 : GgufKind::u32;
+    else return s ? GgufKind::i64 : GgufKind::u64;
+}
 
 }  // namespace nibble
