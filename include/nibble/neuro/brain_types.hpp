@@ -41,8 +41,8 @@ struct MemoryProperties {
 /// What the neurons of an area have in common. Potentials, thresholds and limits are in real units, as
 /// are contributions: weight * psp. Times are in bursts.
 struct AreaProperties {
-    std::string id;    ///< as a genome names it: 8 characters, or 6 in old genomes
-    std::string name;  ///< for people
+    std::string id{};    ///< as a genome names it: 8 characters, or 6 in old genomes
+    std::string name{};  ///< for people
     AreaKind kind = AreaKind::custom;
     Voxels dimensions{};
     std::uint32_t neurons_per_voxel = 1;
@@ -112,6 +112,7 @@ struct PlasticityRule {
     std::int32_t ltd = 1;
     bool associative = false;  ///< also makes the missing synapses between neurons that both fired
     std::uint8_t psp = 1;      ///< of synapses made so
+    bool inhibitory = false;   ///< likewise
     friend bool operator==(const PlasticityRule&, const PlasticityRule&) = default;
 };
 
