@@ -101,9 +101,23 @@ void copy_values(const std::byte* from, std::size_t n, V* to) {
     }
 }
 
+/// Codes of Bits bits (4 or 6), one after the other, lowest first.
+template <class Convert, unsigned Bits>
+bool small_floats(const std::byte* from, std::size_t count, float* out, Convert&& convert,
+                  std::integral_constant<unsigned, Bits>) {
+    const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(from[i]); };
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t at = i * Bits / 8, shift = i * Bits % 8;
+        unsigned bits = byte(at) >> shift;
+        if (shift + Bits > 8) bits |= byte(at + 1) << (8 - shift);
+        out[i] = convert(static_cast<std::uint8_t>(bits & ((1u << Bits) - 1)));
+    }
+    return true;
+}
+
 /// `count` elements of type t at `from` (any alignment, little-endian) as floats. Integers beyond
-/// 2^24 and doubles are rounded to nearest. False, and nothing written, for the types that are no
-/// single number of whole bytes: F4, F6_E2M3, F6_E3M2, C64.
+/// 2^24 and doubles are rounded to nearest. Types of 4 and 6 bits are packed lowest bits first, from a
+/// whole byte on. False, and nothing written, for C64, which is two numbers.
 [[nodiscard]] inline bool to_floats(DType t, const std::byte* from, std::size_t count, float* out) {
     const auto each = [&]<class Bits>(Bits, auto&& convert) {
         for (std::size_t i = 0; i < count; ++i)
@@ -159,8 +173,25 @@ void copy_values(const std::byte* from, std::size_t n, V* to) {
                 return static_cast<float>(static_cast<std::int64_t>(x));
             });
         case DType::F4:
+            return small_floats(
+                from, count, out, [](std::uint8_t x) { return decode(fp4_e2m1::from_bits(x)); },
+                std::integral_constant<unsigned, 4>{});
         case DType::F6_E2M3:
+            return small_floats(
+                from, count, out,
+                [](std::uint8_t x) {
+                    using V = SmallFloat<2, 3, Special::none>;
+                    return V::decode(V::from_bits(x));
+                },
+                std::integral_constant<unsigned, 6>{});
         case DType::F6_E3M2:
+            return small_floats(
+                from, count, out,
+                [](std::uint8_t x) {
+                    using V = SmallFloat<3, 2, Special::none>;
+                    return V::decode(V::from_bits(x));
+                },
+                std::integral_constant<unsigned, 6>{});
         case DType::C64: break;
     }
     return false;

@@ -11,10 +11,14 @@
 // fit; offsets that do not agree with type and shape; tensors that leave holes, overlap, or do not
 // end with the file. Everything is checked once, at open; memory grows with bytes that are there,
 // never with a number the file claims.
+//
+// A model cut into several files is opened by its index (model.safetensors.index.json) and reads like
+// one file.
 #pragma once
 
 #include <nibble/io/checksum.hpp>
 #include <nibble/io/safetensors_header.hpp>
+#include <nibble/io/safetensors_index.hpp>
 
 #include <tuple>
 #include <vector>
@@ -32,10 +36,14 @@ struct SafetensorsOptions {
 /// Names, metadata and bytes of a safetensors file.
 class SafetensorsFile {
 public:
-    /// Maps and checks the file.
+    /// Maps and checks the file; where the name ends in ".index.json", every file that it names.
     [[nodiscard]] static SafetensorsFile open(const std::string& path,
                                               const SafetensorsOptions& options = {}) {
         SafetensorsFile file;
+        if (path.ends_with(".index.json")) {
+            file.open_shards(path, options);
+            return file;
+        }
         file.mapped_ = MappedFile::open(path);
         file.parse(file.mapped_.bytes(), "\"" + path + "\"", options);
         return file;
@@ -51,7 +59,7 @@ public:
 
     /// The file's name in quotes, as messages give it.
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
-    /// All tensors, in the order of their bytes.
+    /// All tensors, in the order of their bytes (of several files: one file after the other).
     [[nodiscard]] std::span<const FileTensor> tensors() const noexcept { return tensors_; }
     [[nodiscard]] const Metadata& metadata() const noexcept { return metadata_; }
     /// A metadata text; nullptr when the key is not there.
@@ -74,15 +82,21 @@ public:
     }
     /// A tensor's bytes, at any alignment.
     [[nodiscard]] std::span<const std::byte> bytes(const FileTensor& t) const noexcept {
-        return data_.subspan(static_cast<std::size_t>(t.begin),
-                             static_cast<std::size_t>(t.bytes()));
+        const auto& data = shards_.empty() ? data_ : shards_[t.shard].data_;
+        return data.subspan(static_cast<std::size_t>(t.begin), static_cast<std::size_t>(t.bytes()));
     }
 
-    /// True when the file carries nibble's checksum (see checksum.hpp).
-    [[nodiscard]] bool has_checksum() const { return metadata("nibble.checksum") != nullptr; }
+    /// True when the file (each of several) carries nibble's checksum (see checksum.hpp).
+    [[nodiscard]] bool has_checksum() const {
+        for (const SafetensorsFile& shard : shards_)
+            if (!shard.has_checksum()) return false;
+        return !shards_.empty() || metadata(checksum_key) != nullptr;
+    }
     /// Reads every byte and fails unless the file is as it was written. Needs has_checksum().
     void verify() const {
-        const std::string* kept = metadata("nibble.checksum");
+        for (const SafetensorsFile& shard : shards_) shard.verify();
+        if (!shards_.empty()) return;
+        const std::string* kept = metadata(checksum_key);
         if (kept == nullptr) fail(name_ + ": no checksum to verify");
         Xxh64 hash = checksum_of_header(header_);
         hash.update(data_);
@@ -111,10 +125,52 @@ private:
         index();
         check_layout(options.allow_trailing_bytes);
     }
+    /// Every shard must hold the tensors that the index gives it, and no other.
+    void open_shards(const std::string& path, const SafetensorsOptions& options) {
+        name_ = "\"" + path + "\"";
+        mapped_ = MappedFile::open(path);
+        const auto bytes = mapped_.bytes();
+        SafetensorsIndex index_of(name_);
+        read_json_object({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, name_,
+                         index_of, {static_cast<std::size_t>(options.max_header), 3});
+        const std::string folder = path.substr(0, path.find_last_of('/') + 1);
+        std::map<std::string, std::uint32_t> numbers;
+        for (const auto& [tensor, file] : index_of.files) numbers.emplace(file, 0);
+        shards_.reserve(numbers.size());
+        for (auto& [file, number] : numbers) {
+            number = static_cast<std::uint32_t>(shards_.size());
+            shards_.push_back(open(folder + file, options));
+            for (FileTensor t : shards_.back().tensors_) {
+                const auto listed = index_of.files.find(t.name);
+                if (listed == index_of.files.end() || listed->second != file)
+                    fail(name_ + ": tensor " + in_quotes(t.name) + " is in the file " +
+                         in_quotes(file) + ", the index " +
+                         (listed == index_of.files.end() ? "does not list it"
+                                                         : "says " + in_quotes(listed->second)));
+                t.shard = number;
+                tensors_.push_back(std::move(t));
+            }
+            for (const auto& [key, text] : shards_.back().metadata_) {
+                if (key == checksum_key) continue;
+                const auto [at, added] = metadata_.emplace(key, text);
+                if (!added && at->second != text)
+                    fail(name_ + ": metadata " + in_quotes(key) + " is " + in_quotes(at->second) +
+                         " in one file and " + in_quotes(text) + " in another");
+            }
+        }
+        sort_names();
+        for (const auto& [tensor, file] : index_of.files)
+            if (find(tensor) == nullptr)
+                fail(name_ + ": no tensor " + in_quotes(tensor) + " in the file " +
+                     in_quotes(file));
+    }
     void index() {
         std::sort(tensors_.begin(), tensors_.end(), [](const FileTensor& a, const FileTensor& b) {
             return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
         });
+        sort_names();
+    }
+    void sort_names() {
         by_name_.resize(tensors_.size());
         for (std::size_t i = 0; i < by_name_.size(); ++i) by_name_[i] = i;
         std::sort(by_name_.begin(), by_name_.end(), [&](std::size_t a, std::size_t b) {
@@ -140,8 +196,11 @@ private:
             fail(name_ + ": " + std::to_string(data_.size() - at) + " bytes after the last tensor");
     }
 
+    static constexpr std::string_view checksum_key = "nibble.checksum";
+
     MappedFile mapped_;
     std::string name_;
+    std::vector<SafetensorsFile> shards_;  // of an index; a single file has none
     std::string_view header_;
     std::span<const std::byte> data_;
     std::vector<FileTensor> tensors_;

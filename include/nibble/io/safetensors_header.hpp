@@ -16,7 +16,8 @@ struct FileTensor {
     std::string name;
     DType dtype = DType::F32;
     std::vector<std::uint64_t> shape;  ///< row-major; empty for a scalar
-    std::uint64_t begin = 0, end = 0;  ///< bytes from the start of the data
+    std::uint64_t begin = 0, end = 0;  ///< bytes from the start of the (shard's) data
+    std::uint32_t shard = 0;           ///< which file of several
 
     [[nodiscard]] std::uint64_t bytes() const noexcept { return end - begin; }
     /// How many elements; fits, the reader has checked it.

@@ -40,7 +40,7 @@ public:
             fail("write \"" + path_ + "\": a tensor cannot be called " + in_quotes(name));
         const auto* bytes = static_cast<const std::byte*>(data);
         tensors_.push_back(
-            {{name, dtype, std::move(shape), 0, given}, bytes, rows, row_bytes, stride});
+            {{name, dtype, std::move(shape), 0, given, 0}, bytes, rows, row_bytes, stride});
     }
 
     /// Writes the file. When it fails, what was there before is still there.

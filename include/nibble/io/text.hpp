@@ -13,9 +13,15 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// A string as a message shows it: at most 80 bytes of it.
+/// A string as a message shows it: at most 80 bytes of it, control characters as \x and two digits.
 [[nodiscard]] inline std::string in_quotes(std::string_view text) {
-    return "\"" + std::string(text.substr(0, 80)) + (text.size() > 80 ? "...\"" : "\"");
+    std::string shown = "\"";
+    for (const char c : text.substr(0, 80)) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7F) shown += c;
+        else shown += {'\\', 'x', "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+    }
+    return shown + (text.size() > 80 ? "...\"" : "\"");
 }
 
 /// "[64, 128]" of any rank.
