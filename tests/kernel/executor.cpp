@@ -161,7 +161,10 @@ TEST_CASE("kernels on several threads ask the system for nothing in steady state
     ThreadPool pool(3);
     const Tensor<float> w = ramp(Shape{640, 384}), x = ramp(Shape{48, 384});
     Tensor<float> y(Shape{48, 640});
-    for (const Host& on : {Host(pool.executor()), Host(3)}) {
+    for (const bool own : {true, false}) {
+        // OpenMP's runtime asks for memory in each region when a sanitizer looks over its shoulder.
+        if (!own && support::counts_runtimes) continue;
+        const Host on = own ? Host(pool.executor()) : Host(3);
         const auto step = [&] {
             matmul(on, w, x, y);
             matmul_int8(on, Matrix<PerRow<Int8Value>>(640, 384), x, y);

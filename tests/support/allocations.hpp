@@ -16,25 +16,29 @@ inline std::atomic<std::size_t> counted{0};
 
 }  // namespace support
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define NIBBLE_TEST_HOOKS
 #elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
 #define NIBBLE_TEST_HOOKS
 #endif
 #endif
 
 #if defined(NIBBLE_TEST_HOOKS)
-// The thread sanitizer's runtime defines operator new itself and does not let a program replace it.
+// The sanitizers' runtimes define every form of operator new and want new and delete to be a pair;
+// the thread sanitizer's does not let a program replace them at all.
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*,
                                                                   std::size_t),
                                                          void (*)(const volatile void*));
 namespace support {
+/// True when what the threads' runtimes ask for is counted too.
+inline constexpr bool counts_runtimes = true;
 inline const int hooks = __sanitizer_install_malloc_and_free_hooks(
     [](const volatile void*, std::size_t) { ++counted; }, [](const volatile void*) {});
 }
 #else
 namespace support {
+inline constexpr bool counts_runtimes = false;
 inline void* count_and_allocate(std::size_t size, std::size_t alignment) {
     ++counted;
     size = (size + alignment - 1) / alignment * alignment;
