@@ -30,7 +30,7 @@ set(marks
     "xsimd/"                                     "kernel/simd[.]hpp"
     "(imm|[ens]mm|x86|avx[0-9a-z]*|fma)intrin[.]h|arm_neon[.]h|arm_sve[.]h"  "kernel/(arch_[a-z0-9_]+|fused|math_x86|pairs|quantize_group_x86|shorts|transpose)[.]hpp"
     "omp[.]h"                                    "kernel/executor[.]hpp"
-    "nlohmann/"                                  "io/.*|neuro/genome[.]hpp"
+    "nlohmann/"                                  "io/.*"
     "vulkan/"                                    "vulkan/implementation[.]hpp"
     "mpi[.]h"                                    "mpi/.*"
     "(sys/.*|fcntl|unistd|windows|io)[.]h"       "store/memory[.]hpp|io/(file|atomic_file)[.]hpp|train/memory[.]hpp|runtime/.*"

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: BSL-1.0
+// Areas and regions out of JSON.
+#pragma once
+
+#include <nibble/neuro/genome_rules.hpp>
+#include <nibble/neuro/genome_table.hpp>
+
+namespace nibble::inline NIBBLE_ARCH {
+
+/// A property in a flat blueprint: "nx-fire_t-f", the whole key as a path, the value.
+struct FlatEntry {
+    std::string property, path;
+    const Json* value;
+};
+
+/// Where an area stands in a file: an object of the nested form or entries of the flat one.
+struct AreaSource {
+    std::string text;   ///< the id as spelled
+    std::string label;  ///< the member's name
+    std::string path;
+    const Json* object;
+    std::vector<FlatEntry> entries;
+};
+
+/// Puts areas into a genome whose old_ids are complete.
+class AreaReader {
+public:
+    /// `neurons` is the section of nested files that describes kinds of neurons, or nullptr.
+    AreaReader(GenomeValues& in, Genome& genome, const Json* neurons)
+        : in_(in), genome_(genome), neurons_(neurons) {}
+
+    void read(const AreaSource& source) {
+        area_ = {};
+        seen_.clear();
+        area_.id = genome_.old_ids.at(source.text);
+        if (source.object != nullptr) read_nested(*source.object, source.path);
+        for (const FlatEntry& entry : source.entries) read_flat(entry);
+        if (!seen_.contains("block_boundaries"))
+            in_.note(GenomeNote::Kind::assumed, source.path, nullptr, "a size", "1 x 1 x 1 voxels");
+        if (area_.name.empty()) area_.name = source.text;
+        genome_.areas.push_back(std::move(area_));
+    }
+
+    /// Turns the spelled targets of all rules into ids, once every area is there.
+    void resolve_targets() {
+        for (GenomeArea& area : genome_.areas) {
+            for (MappingRule& rule : area.mappings)
+                if (const CorticalId id = resolve(rule.named)) {
+                    rule.target = id;
+                    rule.named.clear();
+                }
+            std::stable_sort(area.mappings.begin(), area.mappings.end(),
+                             [](const MappingRule& a, const MappingRule& b) {
+                                 return std::tie(a.named, a.target) < std::tie(b.named, b.target);
+                             });
+        }
+        for (const auto& [path, target] : targets_)
+            if (!resolve(target)) {
+                const Json name(target);
+                in_.ignored(path, name, "no such area: kept without effect");
+            }
+    }
+
+private:
+    [[nodiscard]] CorticalId resolve(const std::string& text) const {
+        if (const CorticalId id = genome_.find(text)) return id;
+        const auto known = fixed_successor(text);
+        return known && genome_.index(known->id) != genome_.areas.size() ? known->id : CorticalId{};
+    }
+
+    /// True the first time; later a value that differs is listed.
+    [[nodiscard]] bool first(std::string_view name, const Json& value, const std::string& path) {
+        const auto [at, fresh] = seen_.try_emplace(std::string(name), &value);
+        if (!fresh && *at->second != value) in_.ignored(path, value, "given before; not used");
+        return fresh;
+    }
+
+    void set(const AreaField& field, const Json& value, const std::string& path) {
+        const GenomeArea usual;
+        std::visit(
+            [&](auto member) {
+                auto& to = area_.*member;
+                using T = std::remove_reference_t<decltype(to)>;
+                if constexpr (std::is_same_v<T, std::string>) {
+                    to = in_.text(value, path);
+                } else if constexpr (std::is_same_v<T, bool>) {
+                    // "location_generation_type" is the one truth that has names.
+                    if (value.is_string() && field.nested == "location_generation_type")
+                        to = value == "random";
+                    else to = in_.boolean(value, path, usual.*member);
+                } else if constexpr (std::is_same_v<T, double>) {
+                    to = in_.number(value, path, field.low, field.high, usual.*member);
+                } else {
+                    to = in_.whole<T>(value, path, field.low, field.high, usual.*member);
+                }
+            },
+            field.member);
+    }
+    void set(const AreaTriple& triple, std::size_t axis, const Json& value,
+             const std::string& path) {
+        std::visit(
+            [&](auto member) {
+                auto& to = area_.*member;
+                using T = typename std::remove_reference_t<decltype(to)>::value_type;
+                if (axis < to.size())
+                    to[axis] = in_.whole<T>(value, path, triple.low, triple.high, triple.low == 1);
+            },
+            triple.member);
+    }
+
+    void read_flat(const FlatEntry& entry) {
+        const Json& value = *entry.value;
+        const std::size_t dash = entry.property.rfind('-');
+        const std::string stem =
+            dash == std::string::npos || dash <= 3 ? "" : entry.property.substr(3, dash - 3);
+        if (stem == "dstmap") {
+            if (first("cortical_mapping_dst", value, entry.path)) read_mappings(value, entry.path);
+            return;
+        }
+        for (const AreaField& field : area_fields())
+            if (field.stem() == stem) {
+                if (first(field.nested, value, entry.path)) set(field, value, entry.path);
+                return;
+            }
+        for (const AreaTriple& triple : area_triples())
+            for (std::size_t axis = 0; axis < 3; ++axis) {
+                std::string name(triple.flat.substr(3, 6));
+                name.replace(name.find('?'), 1, 1, "xyz"[axis]);
+                if (name != stem) continue;
+                static_cast<void>(seen_.try_emplace(std::string(triple.nested), entry.value));
+                set(triple, axis, value, entry.path);
+                return;
+            }
+        in_.keep(area_.other,
+                 is_flat_property(entry.property) ? entry.property : entry.property.substr(3),
+                 value, entry.path);
+    }
+
+    void read_nested(const Json& object, const std::string& path) {
+        // What kind of neurons: its values stand where the area has none of its own.
+        std::string kind;
+        for (const auto& [key, value] : object.items()) {
+            const std::string at = path + pointer_step(key);
+            const std::string_view name = usual_name(key);
+            if (key == "cortical_id") continue;
+            if ((key == "properties" || key == "neuron_params") && value.is_object()) {
+                read_nested(value, at);
+            } else if (key == "morphology_id" && value.is_string() && neurons_ != nullptr) {
+                kind = value.get<std::string>();
+            } else if (name == "cortical_mapping_dst") {
+                if (first(name, value, at)) read_mappings(value, at);
+            } else if (!read_named(name, value, at)) {
+                in_.keep(area_.other, key, value, at);
+            }
+        }
+        if (kind.empty()) return;
+        const std::string at = "/morphologies" + pointer_step(kind);
+        const auto found = neurons_->find(kind);
+        if (found == neurons_->end() || !found->is_object() || !found->contains("parameters") ||
+            !(*found)["parameters"].is_object()) {
+            const Json name(kind);
+            in_.ignored(path + "/morphology_id", name, "no such kind of neurons");
+            return;
+        }
+        for (const auto& [key, value] : (*found)["parameters"].items()) {
+            const std::string_view name = usual_name(key);
+            const std::string place = at + "/parameters" + pointer_step(key);
+            if (seen_.contains(std::string(name))) continue;
+            if (!read_named(name, value, place)) in_.keep(area_.other, key, value, place);
+        }
+    }
+
+    /// A property by the table's name; false when the table has none.
+    [[nodiscard]] bool read_named(std::string_view name, const Json& value,
+                                  const std::string& path) {
+        for (const AreaField& field : area_fields())
+            if (field.nested == name) {
+                if (first(name, value, path)) set(field, value, path);
+                return true;
+            }
+        for (const AreaTriple& triple : area_triples())
+            if (triple.nested == name) {
+                if (first(name, value, path)) read_triple(triple, value, path);
+                return true;
+            }
+        return false;
+    }
+    void read_triple(const AreaTriple& triple, const Json& value, const std::string& path) {
+        constexpr const char* names[3][2] = {{"x", "width"}, {"y", "height"}, {"z", "depth"}};
+        const bool flat =
+            std::holds_alternative<std::array<std::int32_t, 2> GenomeArea::*>(triple.member);
+        const std::size_t n = flat ? 2 : 3;
+        if (value.is_null()) return;
+        if (value == "") return in_.ignored(path, value, "empty");
+        if (value.is_array() ? value.size() < n : !value.is_object())
+            in_.refuse(path, value, std::to_string(n) + " numbers, or an object of x, y and z");
+        for (std::size_t axis = 0; axis < n; ++axis)
+            if (value.is_array()) {
+                set(triple, axis, value[axis], path + "/" + std::to_string(axis));
+            } else {
+                for (const char* name : names[axis])
+                    if (value.contains(name))
+                        set(triple, axis, value[name], path + pointer_step(name));
+            }
+    }
+
+    void read_mappings(const Json& value, const std::string& path) {
+        if (value.is_null()) return;
+        in_.expect_object(value, path, "rules by target");
+        for (const auto& [target, rules] : value.items()) {
+            const std::string at = path + pointer_step(target);
+            const bool single = rules.is_object();
+            if (!single && !rules.is_array()) in_.refuse(at, rules, "a list of rules");
+            if (single)
+                in_.note(GenomeNote::Kind::migrated, at, &rules, "a list of rules",
+                         "taken as a list of one");
+            for (std::size_t i = 0; i < (single ? 1 : rules.size()); ++i) {
+                area_.mappings.push_back(
+                    single ? read_mapping_rule(in_, rules, at)
+                           : read_mapping_rule(in_, rules[i], at + "/" + std::to_string(i)));
+                area_.mappings.back().named = target;
+            }
+            targets_.emplace_back(at, target);
+        }
+    }
+
+    GenomeValues& in_;
+    Genome& genome_;
+    const Json* neurons_;
+    GenomeArea area_;
+    std::map<std::string, const Json*> seen_;
+    std::vector<std::pair<std::string, std::string>> targets_;
+};
+
+/// A region of a genome whose areas are there.
+[[nodiscard]] inline BrainRegion read_region(GenomeValues& in, const Genome& genome,
+                                             const Json& value, const std::string& path) {
+    in.expect_object(value, path, "a region");
+    BrainRegion region;
+    constexpr double far = 2147483647.0;
+    const auto add = [&](std::vector<CorticalId>& to, const Json& list, const std::string& at) {
+        if (list.is_null()) return;
+        if (!list.is_array()) in.refuse(at, list, "a list of areas");
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            const std::string name = in.text(list[i], at + "/" + std::to_string(i));
+            const CorticalId id = genome.find(name);
+            if (!id) in.ignored(at + "/" + std::to_string(i), list[i], "no such area: left out");
+            else if (std::find(to.begin(), to.end(), id) == to.end()) to.push_back(id);
+        }
+    };
+    const auto place = [&](auto& to, const Json& list, const std::string& at) {
+        if (!list.is_array() || list.size() < to.size()) in.refuse(at, list, "a list of numbers");
+        for (std::size_t i = 0; i < to.size(); ++i)
+            to[i] = in.whole<std::int32_t>(list[i], at + "/" + std::to_string(i), -far, far, 0);
+    };
+    for (const auto& [name, member] : value.items()) {
+        const std::string at = path + pointer_step(name);
+        if (name == "title" || name == "name") region.title = in.text(member, at);
+        else if (name == "description") region.description = in.text(member, at);
+        else if (name == "parent_region_id") region.parent = in.text(member, at);
+        else if (name == "region_id") continue;  // the key again
+        else if (name == "areas" || name == "cortical_areas") add(region.areas, member, at);
+        else if (name == "inputs") add(region.inputs, member, at);
+        else if (name == "outputs") add(region.outputs, member, at);
+        else if (name == "coordinate_2d") place(region.position_2d, member, at);
+        else if (name == "coordinate_3d") place(region.position, member, at);
+        else if (name == "regions" || name == "child_regions") {
+            if (!member.is_array()) in.refuse(at, member, "a list of regions");
+            for (std::size_t i = 0; i < member.size(); ++i) {
+                std::string child = in.text(member[i], at + "/" + std::to_string(i));
+                auto& to = region.regions;
+                if (std::find(to.begin(), to.end(), child) == to.end())
+                    to.push_back(std::move(child));
+            }
+        } else if (name == "signature") region.other[name] = member.dump();
+        else in.keep(region.other, name, member, at);
+    }
+    return region;
+}
+
+}  // namespace nibble

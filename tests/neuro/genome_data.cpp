@@ -1,0 +1,42 @@
+// Real genomes keep every area and rule.
+#include <nibble/neuro/genome_read.hpp>
+#include <nibble/neuro/genome_write.hpp>
+
+#include <doctest/doctest.h>
+
+#include "support/data.hpp"
+
+using namespace nibble;
+
+TEST_CASE("the essential genome: 24 areas, 18 rules, 56 morphologies") {
+    const ReadGenome r = read_genome(test::data_file("genomes/essential_genome.json").string());
+    CHECK(r.report.form == GenomeForm::flat);
+    CHECK(r.genome.areas.size() == 24);
+    CHECK(r.genome.rules() == 18);
+    CHECK(r.genome.morphologies.size() == 56);
+    CHECK(r.genome.physiology.precision.value == ValueKind::fp16);
+    for (const GenomeArea& a : r.genome.areas)
+        for (const MappingRule& rule : a.mappings)
+            CHECK(r.genome.index(rule.target) != r.genome.areas.size());
+    // One psp of 500 and four leaks of 10; the sleep of the physiology has no effect here.
+    CHECK(r.report.count(GenomeNote::Kind::repaired) == 5);
+    CHECK(r.report.count(GenomeNote::Kind::migrated) == 24);
+    CHECK(r.report.count(GenomeNote::Kind::ignored) == 1);
+    for (const GenomeForm form : {GenomeForm::flat, GenomeForm::nested, GenomeForm::flat_64})
+        CHECK(same_brain(parse_genome(genome_text(r.genome, form)).genome, r.genome));
+}
+
+TEST_CASE("the INT8 genome: nested, with neurons of a kind and an unusual rule") {
+    const ReadGenome r = read_genome(test::data_file("genomes/example_int8_genome.json").string());
+    CHECK(r.report.form == GenomeForm::nested);
+    CHECK(r.genome.physiology.precision.value == ValueKind::int8);
+    CHECK(r.genome.areas.size() == 2);
+    REQUIRE(r.genome.rules() == 1);
+    const GenomeArea& motor = r.genome.areas.at(r.genome.index(r.genome.find("motor_1")));
+    CHECK(motor.mappings.at(0).target == r.genome.find("sens_1"));
+    CHECK(motor.threshold == 50);
+    CHECK(motor.leak == 0.97);
+    CHECK(motor.charge_accumulation);
+    for (const GenomeForm form : {GenomeForm::flat, GenomeForm::nested, GenomeForm::flat_64})
+        CHECK(same_brain(parse_genome(genome_text(r.genome, form)).genome, r.genome));
+}
