@@ -119,6 +119,16 @@ struct Shorts {
         return pack(low.v, high.v);
     }
 
+    /// `lanes` 16-bit integers, and back; any alignment.
+    [[nodiscard]] static NIBBLE_INLINE Shorts load(const std::int16_t* p) noexcept {
+        if constexpr (wide) return _mm512_loadu_si512(p);
+        else return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    }
+    NIBBLE_INLINE void store(std::int16_t* p) const noexcept {
+        if constexpr (wide) _mm512_storeu_si512(p, v);
+        else _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+    }
+
     friend NIBBLE_INLINE Shorts operator>>(Shorts a, int by) noexcept {
         if constexpr (wide) return _mm512_srai_epi16(a.v, static_cast<unsigned>(by));
         else return _mm256_srai_epi16(a.v, by);
@@ -138,6 +148,17 @@ struct Shorts {
     struct Mask {
         typename ShortRegisters<wide>::Mask m;
 
+        /// Bit i as lane i; bits beyond the lanes are ignored.
+        [[nodiscard]] static NIBBLE_INLINE Mask from_bits(std::uint64_t word) noexcept {
+            if constexpr (wide) {
+                return {static_cast<__mmask32>(word)};
+            } else {
+                const __m256i one = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024,
+                                                      2048, 4096, 8192, 16384, -32768);
+                const __m256i all = _mm256_set1_epi16(static_cast<short>(word));
+                return {_mm256_cmpeq_epi16(_mm256_and_si256(all, one), one)};
+            }
+        }
         /// Lane i as bit i.
         friend NIBBLE_INLINE std::uint32_t bits(Mask a) noexcept {
             if constexpr (wide) {
@@ -151,6 +172,11 @@ struct Shorts {
     friend NIBBLE_INLINE Mask operator<(Shorts a, Shorts b) noexcept {
         if constexpr (wide) return {_mm512_cmplt_epi16_mask(a.v, b.v)};
         else return {_mm256_cmpgt_epi16(b.v, a.v)};
+    }
+    /// a + b where the mask is true, else a; sums wrap.
+    friend NIBBLE_INLINE Shorts add_where(Mask m, Shorts a, Shorts b) noexcept {
+        if constexpr (wide) return _mm512_mask_add_epi16(a.v, m.m, a.v, b.v);
+        else return _mm256_add_epi16(a.v, _mm256_and_si256(m.m, b.v));
     }
     /// a where the mask is true, else b.
     friend NIBBLE_INLINE Shorts select(Mask m, Shorts a, Shorts b) noexcept {
@@ -195,6 +221,44 @@ template <class A>
         std::uint64_t word = 0;
         for (std::size_t i = 0; i < B::lanes; ++i) word |= std::uint64_t{flags[i] != 0.0f} << i;
         return word;
+    }
+}
+
+/// Bit i as lane i of a float mask; bits beyond the lanes are ignored.
+template <class A>
+[[nodiscard]] NIBBLE_INLINE Mask<A> mask_of_bits(std::uint64_t word) noexcept {
+#if NIBBLE_SIMD && defined(__AVX2__)
+    if constexpr (is_avx512<A>) {
+        return {typename Mask<A>::Register(static_cast<__mmask16>(word))};
+    } else
+#endif
+    {
+        using I = Batch<std::int32_t, A>;
+        alignas(64) static constexpr std::int32_t one[16] = {
+            1,     2,     4,     8,     16,     32,     64,     128,
+            0x100, 0x200, 0x400, 0x800, 0x1000, 0x2000, 0x4000, 0x8000};
+        const I bit = I::load(one);
+        return (I(static_cast<std::int32_t>(word & 0xFFFFu)) & bit) == bit;
+    }
+}
+
+/// 16-bit integers, sign-extended.
+template <class A>
+[[nodiscard]] NIBBLE_INLINE Batch<std::int32_t, A> load_shorts(const std::int16_t* p) noexcept {
+    using I = Batch<std::int32_t, A>;
+#if NIBBLE_SIMD && defined(__AVX2__)
+    if constexpr (is_avx512<A>) {
+        return typename I::Register(
+            _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+    } else if constexpr (is_avx<A>) {
+        return typename I::Register(
+            _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+    } else
+#endif
+    {
+        std::int32_t wide[I::lanes];
+        for (std::size_t i = 0; i < I::lanes; ++i) wide[i] = p[i];
+        return I::load(wide);
     }
 }
 

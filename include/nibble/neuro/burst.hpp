@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: BSL-1.0
-// SpikingNetwork: areas of LIF neurons, projections between them, and the burst that moves them on.
+// SpikingNetwork: areas of neurons, projections between them, and the burst that moves them on.
 //
 // One tick:
-//     1. deliver     last tick's spikes add their weights to the charges of their targets
+//     1. deliver     spikes of `delay` ticks ago add their weights to the sums of their targets
 //     2. drive       constant and Poisson input is added
-//     3. integrate   every neuron makes a step and may fire; its charge is zero afterwards
-// so a spike takes one tick to its targets. Charges are added in a fixed order (projections as they
-// were connected, sources ascending, then the drive), and each is added by one thread: the spikes do
-// not depend on the number of threads. A tick allocates nothing.
+//     3. integrate   every neuron makes a step and may fire; its sums are zero afterwards
+// so a spike takes at least one tick to its targets. What waits for its delay are lists of spikes, a
+// ring of them for each area. Charges are added in a fixed order (projections as they were connected,
+// sources ascending, then the drive), and each is added by one thread: the spikes do not depend on the
+// number of threads. A tick allocates nothing once the first is done.
 #pragma once
 
-#include <nibble/neuro/drive.hpp>
-#include <nibble/neuro/lif_array.hpp>
+#include <nibble/neuro/population.hpp>
 #include <nibble/neuro/recording.hpp>
-#include <nibble/neuro/synapse.hpp>
 
+#include <memory>
 #include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// A population of neurons that share parameters, drive and scale.
+/// A population of LIF neurons that share parameters, drive and scale.
 struct Area {
     std::size_t neurons = 0;
     LifParameters neuron{};
@@ -30,51 +30,79 @@ struct Area {
     double start = 0.0;
 };
 
-/// A network whose potentials and weights are V's: float, half, Int8Value, Int4Value, Fixed16<F>, ...
+/// What a population of a neuron model needs beside the model.
+struct ModelArea {
+    std::size_t neurons = 0;
+    double dt = 0.1;  ///< ms a tick
+    Drive drive{};    ///< arrives at port 0
+    StateRounding rounding = StateRounding::automatic;
+    std::uint64_t seed = 0;  ///< of stochastic rounding
+};
+
+/// A network whose weights are V's: float, half, Int8Value, Int4Value, Fixed16<F>, ... LIF areas store
+/// their potentials as V's too; areas of a model choose.
 template <NeuralValue V, class A = Isa>
 class SpikingNetwork {
 public:
-    using Charge = charge_t<V>;
+    using Lif = LifArray<V, std::dynamic_extent, A>;
 
     /// Adds an area; returns its number, counted from 0. Errors as LifArray's and DriveSource's.
     std::size_t add(const Area& area) {
-        Population p;
-        p.neurons = LifArray<V, std::dynamic_extent, A>(area.neurons, area.neuron, area.state);
-        p.drive = DriveSource<V, A>(area.neurons, area.drive, p.neurons.charge_per_unit());
-        p.charge.assign(padded(area.neurons), Charge{});
-        p.fired.reserve(area.neurons);
-        p.first = neurons();
         if (!(area.start >= 0.0 && area.start <= 1.0))
             fail("Area: start is " + std::to_string(area.start) + ", expected 0 to 1");
+        auto p = std::make_unique<LifPopulation<V, A>>(area.neurons, area.neuron, area.state,
+                                                       area.drive);
         const Dither place(area.state.seed, 0, 3);
-        const double most = area.start * area.neuron.threshold / p.neurons.scale();
+        const double most = area.start * area.neuron.threshold / p->neurons.scale();
         for (std::size_t i = 0; i < area.neurons; ++i)
-            p.neurons.potential().set(i, start_code(place(i) * 0x1p-32 * most));
-        populations_.push_back(std::move(p));
-        return populations_.size() - 1;
+            p->neurons.potential().set(i, start_code(place(i) * 0x1p-32 * most));
+        return append(std::move(p));
     }
-    /// Connects two areas by a random rule or a list of synapses; returns the projection's number.
-    /// Errors as Projection's, and an area that is not there.
-    std::size_t connect(std::size_t from, std::size_t to, const RandomSynapses& rule) {
-        return link(from, to, rule);
+    /// Adds an area of a neuron model whose states are stored as S's. Weights into it are in the
+    /// units of the model's ports. Errors as ModelArray's.
+    template <NeuralValue S = float, NeuronModel M>
+    std::size_t add(const M& model, const ModelArea& area) {
+        return append(std::make_unique<ModelPopulation<M, S, V, A>>(
+            ModelArray<M, S, A>(area.neurons, model, area.dt, area.rounding, area.seed),
+            area.drive));
     }
-    std::size_t connect(std::size_t from, std::size_t to, std::span<const Synapse> synapses) {
-        return link(from, to, synapses);
+    /// Connects two areas by a random rule or a list of synapses, which arrive at a port of the target;
+    /// returns the projection's number. Errors as Projection's, and an area or port that is not there.
+    std::size_t connect(std::size_t from, std::size_t to, const RandomSynapses& rule,
+                        std::size_t port = 0) {
+        return link(from, to, rule, port);
+    }
+    std::size_t connect(std::size_t from, std::size_t to, std::span<const Synapse> synapses,
+                        std::size_t port = 0) {
+        return link(from, to, synapses, port);
     }
 
-    [[nodiscard]] std::size_t areas() const noexcept { return populations_.size(); }
-    [[nodiscard]] const LifArray<V, std::dynamic_extent, A>& area(std::size_t i) const {
-        return populations_.at(i).neurons;
+    /// The neurons of a LIF area. Error: an area of a model.
+    [[nodiscard]] const Lif& area(std::size_t i) const {
+        return as<LifPopulation<V, A>>(i).neurons;
     }
+    /// The neurons of an area of model M with states S, to read and to set. Error: another area.
+    template <NeuronModel M, NeuralValue S = float>
+    [[nodiscard]] ModelArray<M, S, A>& model(std::size_t i) {
+        return const_cast<ModelPopulation<M, S, V, A>&>(as<ModelPopulation<M, S, V, A>>(i)).neurons;
+    }
+    /// The spikes of an area's last step: neuron i is bit i % 64 of word i / 64.
+    [[nodiscard]] std::span<const std::uint64_t> spikes(std::size_t i) const {
+        return at(i).neurons->spikes();
+    }
+    /// How an area sums what arrives: "int16", "int32" or "real".
+    [[nodiscard]] const char* sums(std::size_t i) const { return at(i).neurons->sums(); }
+    [[nodiscard]] std::size_t areas() const noexcept { return places_.size(); }
     /// The number of an area's first neuron, counted over all areas.
-    [[nodiscard]] std::size_t first_neuron(std::size_t i) const { return populations_.at(i).first; }
+    [[nodiscard]] std::size_t first_neuron(std::size_t i) const { return at(i).first; }
+    [[nodiscard]] std::size_t area_size(std::size_t i) const { return at(i).neurons->size(); }
     [[nodiscard]] const Projection<V, A>& projection(std::size_t i) const {
         return links_.at(i).projection;
     }
     [[nodiscard]] std::size_t projections() const noexcept { return links_.size(); }
     [[nodiscard]] std::size_t neurons() const noexcept {
         std::size_t n = 0;
-        for (const Population& p : populations_) n += p.neurons.size();
+        for (const Place& p : places_) n += p.neurons->size();
         return n;
     }
     [[nodiscard]] std::size_t synapses() const noexcept {
@@ -89,14 +117,14 @@ public:
     /// Potentials that were cut to the range of V so far.
     [[nodiscard]] std::size_t saturated() const noexcept {
         std::size_t n = 0;
-        for (const Population& p : populations_) n += p.neurons.saturated();
+        for (const Place& p : places_) n += p.neurons->saturated();
         return n;
     }
     /// Bytes of neuron state as allocated: potentials, spike bits, refractory counters. Charges,
     /// which live for one tick and have the same size at every 8-bit and 4-bit type, are not state.
     [[nodiscard]] std::size_t state_bytes() const noexcept {
         std::size_t n = 0;
-        for (const Population& p : populations_) n += p.neurons.bytes();
+        for (const Place& p : places_) n += p.neurons->state_bytes();
         return n;
     }
     [[nodiscard]] double bytes_per_neuron() const noexcept {
@@ -112,39 +140,42 @@ public:
     /// Bytes of everything: state, synapses, charges, drives and spike lists.
     [[nodiscard]] std::size_t bytes() const noexcept {
         std::size_t n = state_bytes() + synapse_bytes();
-        for (const Population& p : populations_)
-            n += p.charge.capacity() * sizeof(Charge) + p.fired.capacity() * 4 + p.drive.bytes();
+        for (const Place& p : places_) {
+            n += p.neurons->other_bytes();
+            for (const auto& list : p.sent) n += list.capacity() * 4;
+        }
         return n;
     }
 
-    /// Adds a finite current (real units) to neuron i of an area before the next tick.
-    void inject(std::size_t area, std::size_t i, double current) {
-        Population& p = populations_.at(area);
-        expect_neuron(p, i);
-        if (!std::isfinite(current))
-            fail("SpikingNetwork: a current is " + std::to_string(current));
-        add_charge(p.charge[i], to_charge<V>(current * p.neurons.charge_per_unit()));
+    /// Adds a finite input (real units) to a port of neuron i of an area before the next tick.
+    void inject(std::size_t area, std::size_t i, double input, std::size_t port = 0) {
+        const auto& p = *at(area).neurons;
+        if (i >= p.size() || port >= p.ports())
+            fail("SpikingNetwork: port " + std::to_string(port) + " of neuron " +
+                 std::to_string(i) + " of an area of " + std::to_string(p.size()) + " with " +
+                 std::to_string(p.ports()) + " ports");
+        if (!std::isfinite(input)) fail("SpikingNetwork: a current is " + std::to_string(input));
+        at(area).neurons->inject(port, i, input);
     }
 
     /// One tick; returns how many neurons fired.
     std::size_t tick(const BasicHost<A>& on) {
-        for (const Link& l : links_) {
-            const Population& from = populations_[l.from];
-            l.projection.deliver(on, from.fired, populations_[l.to].charge);
-            for (const std::uint32_t s : from.fired) events_ += l.projection.fan_out(s);
-        }
+        if (changed_) prepare();
+        for (const Link& l : links_)
+            for (std::size_t part = 0; part < l.projection.parts(); ++part) {
+                const std::span<const std::uint32_t> spikes =
+                    places_[l.from].sent_before(ticks_, l.projection.delay(part));
+                if (spikes.empty()) continue;
+                places_[l.to].neurons->deliver(on, l.projection, part, l.port, spikes);
+                for (const std::uint32_t s : spikes) events_ += l.projection.fan_out(part, s);
+            }
         std::size_t total = 0;
-        for (Population& p : populations_) {
-            on.parallel_for(p.neurons.size(), 4096, [&](std::size_t first, std::size_t last) {
-                p.drive.add(ticks_, first, last, p.charge);
-            });
-            total += p.neurons.consume(on, p.charge);
-        }
-        for (Population& p : populations_) {
-            p.fired.clear();
-            for_each_spike(p.neurons.spikes(), [&](std::size_t i) {
-                p.fired.push_back(static_cast<std::uint32_t>(i));
-            });
+        for (Place& p : places_) total += p.neurons->step(on, ticks_);
+        for (Place& p : places_) {
+            std::vector<std::uint32_t>& sent = p.sent[ticks_ % p.sent.size()];
+            sent.clear();
+            for_each_spike(p.neurons->spikes(),
+                           [&](std::size_t i) { sent.push_back(static_cast<std::uint32_t>(i)); });
         }
         ++ticks_;
         return total;
@@ -153,8 +184,8 @@ public:
     std::size_t tick(const BasicHost<A>& on, SpikeRecording& recording) {
         const std::size_t n = tick(on);
         recording.begin_step();
-        for (const Population& p : populations_)
-            recording.add(p.neurons.spikes(), p.first, p.neurons.size());
+        for (const Place& p : places_)
+            recording.add(p.neurons->spikes(), p.first, p.neurons->size());
         return n;
     }
     /// `steps` ticks, recorded.
@@ -165,33 +196,75 @@ public:
     }
 
 private:
-    struct Population {
-        LifArray<V, std::dynamic_extent, A> neurons;
-        DriveSource<V, A> drive;
-        std::vector<Charge> charge;
-        std::vector<std::uint32_t> fired;  // last tick's spikes, ascending
+    struct Place {
+        std::unique_ptr<Population<V, A>> neurons;
         std::size_t first = 0;
+        std::vector<std::vector<std::uint32_t>> sent;  // ring: the spikes of tick t at t % size
+
+        [[nodiscard]] std::span<const std::uint32_t> sent_before(std::uint64_t tick,
+                                                                 unsigned delay) const noexcept {
+            return sent[(tick + sent.size() - delay) % sent.size()];
+        }
     };
     struct Link {
-        std::size_t from = 0, to = 0;
+        std::size_t from = 0, to = 0, port = 0;
         Projection<V, A> projection;
     };
 
+    std::size_t append(std::unique_ptr<Population<V, A>> population) {
+        places_.push_back({std::move(population), neurons(), {}});
+        changed_ = true;
+        return places_.size() - 1;
+    }
     template <class Rule>
-    std::size_t link(std::size_t from, std::size_t to, const Rule& rule) {
+    std::size_t link(std::size_t from, std::size_t to, const Rule& rule, std::size_t port) {
         if (from >= areas() || to >= areas())
             fail("SpikingNetwork: connecting area " + std::to_string(from) + " to " +
                  std::to_string(to) + " of " + std::to_string(areas()) + " areas");
-        const auto& target = populations_[to].neurons;
-        links_.push_back({from, to,
-                          Projection<V, A>(populations_[from].neurons.size(), target.size(), rule,
+        const auto& target = *places_[to].neurons;
+        if (port >= target.ports())
+            fail("SpikingNetwork: connecting to port " + std::to_string(port) + " of area " +
+                 std::to_string(to) + ", which has " + std::to_string(target.ports()));
+        links_.push_back({from, to, port,
+                          Projection<V, A>(places_[from].neurons->size(), target.size(), rule,
                                            target.charge_per_unit())});
+        changed_ = true;
         return links_.size() - 1;
     }
-    static void expect_neuron(const Population& p, std::size_t i) {
-        if (i >= p.neurons.size())
-            fail("SpikingNetwork: neuron " + std::to_string(i) + " of an area of " +
-                 std::to_string(p.neurons.size()));
+    // Rings as long as the longest delay, with the spikes that they hold, and the kinds of sums.
+    void prepare() {
+        for (std::size_t i = 0; i < places_.size(); ++i) {
+            Place& p = places_[i];
+            std::size_t depth = 1;
+            std::vector<std::vector<WeightRange>> in(p.neurons->ports());
+            for (const Link& l : links_) {
+                if (l.from == i && l.projection.longest_delay() > depth)
+                    depth = l.projection.longest_delay();
+                if (l.to == i) in[l.port].push_back(l.projection.range());
+            }
+            p.neurons->expect(in);
+            if (depth <= p.sent.size()) continue;
+            std::vector<std::vector<std::uint32_t>> ring(depth);
+            for (auto& list : ring) list.reserve(p.neurons->size());
+            for (std::uint64_t t = 1; t <= p.sent.size() && t <= ticks_; ++t) {
+                const auto& held = p.sent[(ticks_ - t) % p.sent.size()];
+                ring[(ticks_ - t) % depth].assign(held.begin(), held.end());
+            }
+            p.sent = std::move(ring);
+        }
+        changed_ = false;
+    }
+    [[nodiscard]] const Place& at(std::size_t i) const {
+        if (i >= areas())
+            fail("SpikingNetwork: area " + std::to_string(i) + " of " + std::to_string(areas()));
+        return places_[i];
+    }
+    template <class P>
+    [[nodiscard]] const P& as(std::size_t i) const {
+        const Population<V, A>& p = *at(i).neurons;
+        if (p.kind() != &population_kind<P>)
+            fail("SpikingNetwork: area " + std::to_string(i) + " holds neurons of another kind");
+        return static_cast<const P&>(p);
     }
     [[nodiscard]] static V start_code(double x) noexcept {
         if constexpr (integer_state<V>)
@@ -199,10 +272,11 @@ private:
         else return encode<V>(static_cast<compute_t<V>>(x));
     }
 
-    std::vector<Population> populations_;
+    std::vector<Place> places_;
     std::vector<Link> links_;
     std::uint64_t ticks_ = 0;
     std::uint64_t events_ = 0;
+    bool changed_ = true;
 };
 
 }  // namespace nibble

@@ -31,6 +31,24 @@ struct Countdown {
         }
         return blocked;
     }
+    /// `tick` for words [first, end) of counters whose planes lie in rows of `stride` words, plane k in
+    /// row k, so that a register holds the words of many neurons. first, stride: multiples of 8; words
+    /// up to the next multiple of 8 after `end` are ticked too.
+    static void tick_rows(std::uint64_t* planes, unsigned n, std::size_t stride,
+                          std::uint64_t* blocked, std::size_t first, std::size_t end) noexcept {
+        for (std::size_t b = first; b < end; b += 8) {
+            std::uint64_t any[8] = {};
+            for (unsigned k = 0; k < n; ++k)
+                for (std::size_t j = 0; j < 8; ++j) any[j] |= planes[k * stride + b + j];
+            for (std::size_t j = 0; j < 8; ++j) blocked[b + j] = any[j];
+            for (unsigned k = 0; k < n; ++k)
+                for (std::size_t j = 0; j < 8; ++j) {
+                    const std::uint64_t was = planes[k * stride + b + j];
+                    planes[k * stride + b + j] = was ^ any[j];
+                    any[j] &= ~was;
+                }
+        }
+    }
     /// Starts the counters of the neurons in `fired`, which are not refractory.
     static NIBBLE_INLINE constexpr void start(std::uint64_t* planes, unsigned n,
                                               std::uint64_t fired, unsigned period) noexcept {

@@ -70,6 +70,8 @@ public:
     }
 
     [[nodiscard]] const Drive& drive() const noexcept { return drive_; }
+    /// True when it never adds anything.
+    [[nodiscard]] bool silent() const noexcept { return constant_.empty() && above_.empty(); }
     [[nodiscard]] std::size_t bytes() const noexcept {
         return constant_.capacity() * sizeof(Charge) + above_.capacity() * 4;
     }

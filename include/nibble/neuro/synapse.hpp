@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 // Projection: weighted synapses from one population to another, and the delivery of spikes.
 //
-//     charge[target] += weight      for every synapse of every neuron that fired
+//     sum[target] += weight      for every synapse of every neuron that fired, `delay` ticks later
 //
-// Layout: the targets are cut into tiles of at most 65,536 neurons; a tile keeps, for each source, a
-// run of 16-bit targets and a run of weight codes (compressed sparse rows). A tile's charges stay in
-// a near cache, and tiles are what threads share out: each charge is summed by one thread, by source
-// ascending, so results do not depend on threads. For integer types the sum is exact in any order.
+// Synapses are sorted by delay into parts; what waits is the list of spikes, not the sums. Each part
+// takes the form that its density asks for: lists of targets (synapse_list.hpp), or rows of bits
+// (synapse_bits.hpp) where one weight is shared and at least one pair in twenty is connected.
 //
 // Weights have one scale: weight = code * scale. For integer types the scale is a whole number of
-// charge units, so that a weight's charge is exactly code * units_per_code. Where all weights are the
-// same there is no plane of codes at all.
+// charge units, so that a weight's charge is exactly code * units_per_code, and sums are exact.
 #pragma once
 
-#include <nibble/kernel/executor.hpp>
-#include <nibble/neuro/membrane.hpp>
-#include <nibble/store/error.hpp>
-#include <nibble/store/span.hpp>
+#include <nibble/neuro/port_sums.hpp>
+#include <nibble/neuro/synapse_bits.hpp>
+#include <nibble/neuro/synapse_list.hpp>
+#include <nibble/neuro/synapse_rule.hpp>
 
 #include <cmath>
 #include <span>
@@ -24,55 +22,28 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// One synapse. The weight is in real units: what the target's potential gains; negative inhibits.
-struct Synapse {
-    std::uint32_t source = 0;
-    std::uint32_t target = 0;
-    double weight = 0.0;
-};
+/// How the synapses of one delay are stored.
+enum class SynapseForm : std::uint8_t { automatic, list, bits };
 
-/// A random rule: every source has `per_source` synapses to random targets, or every target has
-/// `per_target` from random sources; exactly one of the two is set. Pairs may repeat.
-struct RandomSynapses {
-    std::size_t per_source = 0;
-    std::size_t per_target = 0;
-    double weight = 0.1;  ///< mean, in real units; negative for an inhibitory projection
-    double spread = 0.0;  ///< weights are uniform in weight * [1 - spread, 1 + spread]
-    std::uint64_t seed = 1;
-};
-
-/// Synapses whose weights are V's, between `sources` and `targets` neurons whose potentials are V's.
+/// Synapses whose weights are V's, between `sources` and `targets` neurons.
 template <NeuralValue V, class A = Isa>
 class Projection {
 public:
     using Charge = charge_t<V>;
 
     Projection() = default;
-    /// From a list. `charge_per_unit` is the target's (LifArray::charge_per_unit()).
+    /// From a list. `charge_per_unit` is the target's (LifArray::charge_per_unit(); 1 for floats).
+    /// `form` other than automatic asks for it where it is possible.
     Projection(std::size_t sources, std::size_t targets, std::span<const Synapse> synapses,
-               double charge_per_unit)
+               double charge_per_unit, SynapseForm form = SynapseForm::automatic)
         : sources_(sources), targets_(targets) {
-        build(synapses.size(), charge_per_unit, [&](std::size_t e) { return synapses[e]; });
+        build(SynapseSpan{synapses}, charge_per_unit, form);
     }
     /// From a random rule. Equal seeds give equal synapses at every V.
     Projection(std::size_t sources, std::size_t targets, const RandomSynapses& rule,
-               double charge_per_unit)
+               double charge_per_unit, SynapseForm form = SynapseForm::automatic)
         : sources_(sources), targets_(targets) {
-        if ((rule.per_source == 0) == (rule.per_target == 0))
-            fail("Projection: set either per_source or per_target, not both or none");
-        const bool by_source = rule.per_source != 0;
-        const std::size_t each = by_source ? rule.per_source : rule.per_target;
-        const std::size_t other = by_source ? targets : sources;
-        const std::size_t n = other == 0 ? 0 : each * (by_source ? sources : targets);
-        const std::uint64_t key = splitmix64(rule.seed);
-        build(n, charge_per_unit, [&](std::size_t e) {
-            const std::uint64_t dice = splitmix64(key + 2 * e), size = splitmix64(key + 2 * e + 1);
-            const auto here = static_cast<std::uint32_t>(e / each);
-            const auto there = static_cast<std::uint32_t>(((dice >> 32) * other) >> 32);
-            const double u = static_cast<double>(size >> 11) * 0x1p-52 - 1.0;  // in [-1, 1)
-            return Synapse{by_source ? here : there, by_source ? there : here,
-                           rule.weight * (1.0 + rule.spread * u)};
-        });
+        build(RandomPairs(rule, sources, targets), charge_per_unit, form);
     }
 
     [[nodiscard]] std::size_t sources() const noexcept { return sources_; }
@@ -80,124 +51,169 @@ public:
     [[nodiscard]] std::size_t synapses() const noexcept { return synapses_; }
     /// Real weight of code 1.
     [[nodiscard]] double scale() const noexcept { return scale_; }
-    /// Bytes as allocated: targets, weights and row starts.
+    /// Bytes as allocated: targets, weights, row starts, bit rows.
     [[nodiscard]] std::size_t bytes() const noexcept {
         std::size_t n = 0;
-        for (const Tile& t : tiles_)
-            n += t.start.capacity() * 4 + t.target.capacity() * 2 +
-                 t.weight.capacity() * sizeof(unit_t<V>);
+        for (const Part& p : parts_) n += p.list.bytes() + p.bits.bytes();
         return n;
     }
     [[nodiscard]] double bytes_per_synapse() const noexcept {
         return synapses_ == 0 ? 0.0 : static_cast<double>(bytes()) / static_cast<double>(synapses_);
     }
-
     /// Synapses that a source has.
     [[nodiscard]] std::size_t fan_out(std::size_t source) const noexcept {
         std::size_t n = 0;
-        for (const Tile& t : tiles_) n += t.start[source + 1] - t.start[source];
+        for (std::size_t i = 0; i < parts_.size(); ++i) n += fan_out(i, source);
         return n;
     }
+    [[nodiscard]] std::size_t fan_out(std::size_t part, std::size_t source) const noexcept {
+        return parts_[part].list.fan_out(source) + parts_[part].bits.fan_out(source);
+    }
 
-    /// Adds the weights of all synapses of the sources in `spikes` (ascending) to `charge`, which
-    /// has `targets` elements or more.
+    /// Parts: synapses of one delay each, ascending.
+    [[nodiscard]] std::size_t parts() const noexcept { return parts_.size(); }
+    /// In ticks, at least 1.
+    [[nodiscard]] unsigned delay(std::size_t part) const noexcept { return parts_[part].delay; }
+    [[nodiscard]] unsigned longest_delay() const noexcept {
+        return parts_.empty() ? 1 : parts_.back().delay;
+    }
+    /// The form that was chosen. Pairs that a rule made twice are kept in a list beside the bits.
+    [[nodiscard]] SynapseForm form(std::size_t part) const noexcept {
+        return parts_[part].bits.synapses() != 0 ? SynapseForm::bits : SynapseForm::list;
+    }
+    /// The share of all pairs that are connected, over all parts.
+    [[nodiscard]] double density() const noexcept {
+        const double pairs = static_cast<double>(sources_) * static_cast<double>(targets_);
+        return pairs == 0.0 ? 0.0 : static_cast<double>(synapses_) / pairs;
+    }
+    /// What its weights are like, for PortSums.
+    [[nodiscard]] WeightRange range() const noexcept { return {quantum_, most_}; }
+
+    /// Adds the weights of all synapses of the sources in `spikes` (ascending), whatever their delay,
+    /// to `charge`, which has padded(targets) elements.
     void deliver(const BasicHost<A>& on, std::span<const std::uint32_t> spikes,
                  std::span<Charge> charge) const {
-        NIBBLE_EXPECT(charge.size() >= targets_);
-        if (spikes.empty()) return;
-        on.parallel_for(tiles_.size(), 1, [&](std::size_t begin, std::size_t end) {
-            for (std::size_t i = begin; i < end; ++i)
-                deliver(tiles_[i], spikes, charge.data() + i * tile_);
-        });
+        for (std::size_t i = 0; i < parts_.size(); ++i) deliver(on, i, spikes, charge);
+    }
+    /// The same for the synapses of one part.
+    void deliver(const BasicHost<A>& on, std::size_t part, std::span<const std::uint32_t> spikes,
+                 std::span<Charge> charge) const {
+        deliver(on, part, spikes, charge, {units_per_code_, charge_of(common_)});
+    }
+    /// The same to sums of `unit` (real units each) as chosen by PortSums.
+    template <class Sum>
+    void deliver_in(const BasicHost<A>& on, std::size_t part, std::span<const std::uint32_t> spikes,
+                    std::span<Sum> sums, double unit) const {
+        const auto in_units = [unit](double real) {
+            if constexpr (std::is_floating_point_v<Sum>) return static_cast<Sum>(real / unit);
+            else return static_cast<Sum>(std::nearbyint(real / unit));
+        };
+        deliver(on, part, spikes, sums, {in_units(scale_), in_units(real_of(common_))});
     }
 
     /// Calls f(Synapse) for every synapse, with its weight as stored; for tests and reports.
     template <class F>
     void for_each(F&& f) const {
-        for (std::size_t i = 0; i < tiles_.size(); ++i)
-            for (std::size_t s = 0; s < sources_; ++s)
-                for (std::size_t k = tiles_[i].start[s]; k < tiles_[i].start[s + 1]; ++k)
-                    f(Synapse{
-                        static_cast<std::uint32_t>(s),
-                        static_cast<std::uint32_t>(i * tile_ + tiles_[i].target[k]),
-                        static_cast<double>(charge_of(code(tiles_[i], k))) / charge_per_unit_});
+        for (const Part& p : parts_) {
+            p.list.for_each(common_, [&](std::uint32_t s, std::uint32_t t, V v) {
+                f(Synapse{s, t, real_of(v), p.delay});
+            });
+            p.bits.for_each([&](std::uint32_t s, std::uint32_t t) {
+                f(Synapse{s, t, real_of(common_), p.delay});
+            });
+        }
     }
 
 private:
-    struct Tile {
-        std::vector<std::uint32_t> start;   // sources + 1
-        std::vector<std::uint16_t> target;  // within the tile
-        std::vector<unit_t<V>> weight;      // codes; empty where all are `common_`
+    struct Part {
+        unsigned delay = 1;
+        SynapseList<V, A> list;
+        SynapseBits<A> bits;
     };
 
-    [[nodiscard]] NIBBLE_INLINE V code(const Tile& tile, std::size_t k) const noexcept {
-        return tile.weight.empty() ? common_
-                                   : ValueSpan<const V>(tile.weight.data(), tile.target.size())[k];
-    }
     [[nodiscard]] NIBBLE_INLINE Charge charge_of(V v) const noexcept {
         if constexpr (integer_state<V>) return code_of(v) * units_per_code_;
         else return decode(v) * units_per_code_;
     }
-    void deliver(const Tile& tile, std::span<const std::uint32_t> spikes,
-                 Charge* charge) const noexcept {
-        const std::uint16_t* target = tile.target.data();
-        if (tile.weight.empty()) {
-            const Charge x = charge_of(common_);
-            for (const std::uint32_t s : spikes)
-                for (std::size_t k = tile.start[s], end = tile.start[s + 1]; k < end; ++k)
-                    add_charge(charge[target[k]], x);
-            return;
-        }
-        const ValueSpan<const V> weight(tile.weight.data(), tile.target.size());
-        for (const std::uint32_t s : spikes)
-            for (std::size_t k = tile.start[s], end = tile.start[s + 1]; k < end; ++k)
-                add_charge(charge[target[k]], charge_of(weight[k]));
+    [[nodiscard]] double real_of(V v) const noexcept {
+        return static_cast<double>(charge_of(v)) / charge_per_unit_;
+    }
+    template <class Sum>
+    void deliver(const BasicHost<A>& on, std::size_t part, std::span<const std::uint32_t> spikes,
+                 std::span<Sum> sums, const Delivery<Sum>& how) const {
+        NIBBLE_EXPECT(sums.size() >= targets_);
+        if (spikes.empty()) return;
+        parts_[part].bits.deliver(on, spikes, sums, how.common);
+        parts_[part].list.deliver(on, spikes, sums, how);
     }
 
-    // Two passes over edge(0) .. edge(n - 1): count, then fill.
-    template <class Edge>
-    void build(std::size_t n, double charge_per_unit, Edge&& edge) {
-        // Small enough that a few threads find work, large enough that row starts stay few.
-        const std::size_t part = (targets_ / 8 + 63) / 64 * 64;
-        tile_ = part < 1024 ? 1024 : part > 16384 ? 16384 : part;
-        tiles_.resize((targets_ + tile_ - 1) / tile_);
-        for (Tile& t : tiles_) t.start.assign(sources_ + 1, 0);
-        double largest = 0.0;
-        for (std::size_t e = 0; e < n; ++e) {
-            const Synapse s = edge(e);
-            if (s.source >= sources_ || s.target >= targets_ || !std::isfinite(s.weight))
-                fail("Projection: synapse from " + std::to_string(s.source) + " to " +
-                     std::to_string(s.target) + " of weight " + std::to_string(s.weight) +
-                     ", expected " + std::to_string(sources_) + " sources and " +
-                     std::to_string(targets_) + " targets");
-            if (++tiles_[s.target / tile_].start[s.source + 1] == 0xFFFFFFFFu)
-                fail("Projection: more than 2^32 synapses in a tile");
-            largest = std::fmax(largest, std::fabs(s.weight));
+    // Three passes over the synapses: what there is, how many of each, and where they go.
+    template <class Pairs>
+    void build(const Pairs& pairs, double charge_per_unit, SynapseForm form) {
+        std::vector<std::size_t> count;  // by delay
+        std::vector<double> onto(targets_);
+        double least = 0.0, most = 0.0;
+        pairs([&](const Synapse& s) {
+            check(s);
+            if (s.delay >= count.size()) count.resize(s.delay + 1);
+            ++count[s.delay];
+            least = synapses_ == 0 ? s.weight : std::fmin(least, s.weight);
+            most = synapses_++ == 0 ? s.weight : std::fmax(most, s.weight);
+        });
+        choose_scale(std::fmax(std::fabs(least), std::fabs(most)), charge_per_unit);
+        std::vector<std::size_t> part_of(count.size());
+        std::vector<char> in_bits;
+        for (std::size_t d = 0; d < count.size(); ++d) {
+            part_of[d] = parts_.size();
+            if (count[d] == 0) continue;
+            const bool dense = static_cast<double>(count[d]) * 20.0 >=
+                               static_cast<double>(sources_) * static_cast<double>(targets_);
+            const bool bits = least == most && targets_ >= 256 &&
+                              (form == SynapseForm::automatic ? dense : form == SynapseForm::bits);
+            Part p{static_cast<unsigned>(d), {}, {}};
+            if (bits) p.bits = SynapseBits<A>(sources_, targets_);
+            p.list = SynapseList<V, A>(sources_, targets_, bits ? 0 : count[d]);
+            in_bits.push_back(bits);
+            parts_.push_back(std::move(p));
         }
-        choose_scale(largest, charge_per_unit);
-        for (Tile& t : tiles_) {
-            std::uint64_t sum = 0;
-            for (std::uint32_t& start : t.start) start = static_cast<std::uint32_t>(sum += start);
-            if (sum > 0xFFFFFFFFu) fail("Projection: more than 2^32 synapses in a tile");
-            t.target.resize(sum);
-            t.weight.resize(units_for<V>(sum));
-        }
-        std::vector<std::vector<std::uint32_t>> next;
-        for (const Tile& t : tiles_) next.emplace_back(t.start);
-        bool uniform = true;
-        for (std::size_t e = 0; e < n; ++e) {
-            const Synapse s = edge(e);
-            Tile& t = tiles_[s.target / tile_];
-            const std::size_t k = next[s.target / tile_][s.source]++;
+        // A pair that a rule made twice has its bit already, and goes to the list.
+        std::vector<Synapse> twice;
+        bool uniform = true, first = true;
+        pairs([&](const Synapse& s) {
+            const std::size_t i = part_of[s.delay];
             const V v = quantized(s.weight);
-            t.target[k] = static_cast<std::uint16_t>(s.target % tile_);
-            ValueSpan<V>(t.weight.data(), t.target.size()).set(k, v);
-            if (e == 0) common_ = v;
+            if (first) common_ = v;
+            first = false;
             uniform = uniform && v == common_;
-        }
-        if (uniform)
-            for (Tile& t : tiles_) std::vector<unit_t<V>>().swap(t.weight);
-        synapses_ = n;
+            onto[s.target] += std::fabs(real_of(v));
+            if (!in_bits[i]) parts_[i].list.count(s.source, s.target);
+            else if (!parts_[i].bits.set(s.source, s.target)) {
+                parts_[i].list.count(s.source, s.target);
+                twice.push_back(s);
+            }
+        });
+        for (Part& p : parts_) p.list.counted();
+        const auto place = [&](const Synapse& s) {
+            parts_[part_of[s.delay]].list.place(s.source, s.target, quantized(s.weight));
+        };
+        pairs([&](const Synapse& s) {
+            if (!in_bits[part_of[s.delay]]) place(s);
+        });
+        for (const Synapse& s : twice) place(s);
+        for (Part& p : parts_) p.list.placed(uniform);
+        for (const double sum : onto) most_ = std::fmax(most_, sum);
+        quantum_ = uniform ? std::fabs(real_of(common_)) : integer_state<V> ? scale_ : 0.0;
+    }
+    void check(const Synapse& s) const {
+        if (s.source >= sources_ || s.target >= targets_ || !std::isfinite(s.weight))
+            fail("Projection: synapse from " + std::to_string(s.source) + " to " +
+                 std::to_string(s.target) + " of weight " + std::to_string(s.weight) +
+                 ", expected " + std::to_string(sources_) + " sources and " +
+                 std::to_string(targets_) + " targets");
+        if (s.delay == 0 || s.delay > longest)
+            fail("Projection: synapse from " + std::to_string(s.source) + " to " +
+                 std::to_string(s.target) + " with a delay of " + std::to_string(s.delay) +
+                 " ticks, expected 1 to " + std::to_string(longest));
     }
     void choose_scale(double largest, double charge_per_unit) {
         charge_per_unit_ = charge_per_unit;
@@ -222,11 +238,12 @@ private:
         }
     }
 
-    std::size_t sources_ = 0, targets_ = 0, synapses_ = 0, tile_ = 1024;
-    double scale_ = 1.0, charge_per_unit_ = 1.0;
+    static constexpr unsigned longest = 65535;  ///< delay, in ticks
+    std::size_t sources_ = 0, targets_ = 0, synapses_ = 0;
+    double scale_ = 1.0, charge_per_unit_ = 1.0, quantum_ = 0.0, most_ = 0.0;
     Charge units_per_code_{};
     V common_{};
-    std::vector<Tile> tiles_;
+    std::vector<Part> parts_;
 };
 
 }  // namespace nibble
