@@ -5,9 +5,10 @@
 //     for (...) cells.step(on, input);
 //
 // V is a type that computes in float: float, half, bfloat16, the 8-bit floats, Int8Value, Int4Value.
-// Types of 8 bits and less get a scale for each state from the model's extents and are rounded
-// stochastically, since a step of 0.1 ms changes a state by less than one of their codes; Int8Value
-// serves well, Int4Value is there to try. (LifArray computes in integers throughout.)
+// Types of less than 32 bits are rounded stochastically unless told otherwise: a step of 0.1 ms often
+// changes a state by less than one of their codes. Types of 8 bits and less get a scale for each state
+// from the model's extents; Int8Value serves well, Int4Value is there to try. (LifArray computes in
+// integers throughout.)
 //
 // Memory: `states` V's a neuron, one bit for spikes, and bit_width(R) bits for a refractory period of
 // R steps. Results are the same for any number of threads and on every instruction set.
@@ -54,7 +55,7 @@ public:
                  " ms, expected 0 or more");
         period_ = static_cast<unsigned>(std::lround(period));
         planes_ = Countdown::bits(period_);
-        stochastic_ = rounding == StateRounding::automatic ? bits_v<V> <= 8
+        stochastic_ = rounding == StateRounding::automatic ? bits_v<V> < 32
                                                            : rounding == StateRounding::stochastic;
         step_ = model.step(dt);
         state_ = Tensor<V>(Shape{states, n});
