@@ -130,10 +130,10 @@ TEST_CASE("generation is reproducible, longer than the context if asked, and sto
 
 TEST_CASE("sampling follows the probabilities") {
     const float logits[] = {std::log(0.5f), std::log(0.3f), std::log(0.2f)};
-    Random random(4);
+    Sampler sampler({.temperature = 1.0f, .seed = 4});
     int counts[3] = {};
     constexpr int draws = 30000;
-    for (int i = 0; i < draws; ++i) ++counts[sample(logits, {.temperature = 1.0f}, random)];
+    for (int i = 0; i < draws; ++i) ++counts[sampler.next(logits)];
     // Five standard deviations of a binomial count.
     const double share[] = {0.5, 0.3, 0.2};
     for (int i = 0; i < 3; ++i)
@@ -146,15 +146,16 @@ TEST_CASE("sampling from logits that are not all numbers") {
     std::vector<float> logits(200, nan);
     logits[37] = 1.0f;
     logits[150] = 2.0f;
-    Random random(1);
+    Sampler warm({.temperature = 1.0f, .seed = 1});
     for (int i = 0; i < 50; ++i) {
-        const std::int32_t token = sample(logits, {.temperature = 1.0f}, random);
+        const std::int32_t token = warm.next(logits);
         CHECK((token == 37 || token == 150));
     }
-    CHECK(sample(logits, {}, random) == 150);
-    CHECK(sample(std::vector<float>(5, nan), {.temperature = 1.0f}, random) == 0);
-    CHECK_THROWS_WITH_AS(static_cast<void>(sample({}, {}, random)),
-                         "nibble: sample: there are no logits", Error);
+    CHECK(Sampler().next(logits) == 150);
+    CHECK(Sampler({.top_p = 0.5f}).next(std::vector<float>(5, nan)) == 0);
+    CHECK(warm.next(std::vector<float>(5, nan)) < 5);
+    CHECK_THROWS_WITH_AS(static_cast<void>(warm.next({})), "nibble: sample: there are no logits",
+                         Error);
 }
 
 TEST_CASE("models of different depth are not visited in step") {

@@ -13,8 +13,12 @@
 // Every part starts on 64 bytes. A head's depth is padded to 8 and its features to 16 with zero
 // codes. PerRow has one scale for each position and head. Groups are multiples of 16: the largest
 // that divides the head and is not above the format's, or else the whole head.
+//
+// A store has memory of its own, all of it from the start, or takes pages of a pool (kv_pages.hpp) as
+// positions come: then the heads of a block lie one after the other.
 #pragma once
 
+#include <nibble/kernel/kv_pages.hpp>
 #include <nibble/kernel/rows.hpp>
 #include <nibble/kernel/strip.hpp>
 #include <nibble/store/buffer.hpp>
@@ -99,31 +103,84 @@ public:
     static_assert(Layout::Traits::granularity != Granularity::tensor,
                   "keys and values are written position by position: use PerRow or Grouped");
 
+    using Pages = KvPages<Memory>;
+
     KvStore() = default;
-    explicit KvStore(KvShape shape)
+    /// With `pages`, which must outlive the store and have pages of page_bytes(shape), positions take
+    /// their memory from there.
+    explicit KvStore(KvShape shape, Pages* pages = nullptr)
         : shape_(shape),
           layout_(shape.head_size),
-          bytes_(shape.heads * shape.blocks() * layout_.block),
-          row_(layout_.groups, layout_.run) {}
+          pages_(pages),
+          bytes_(pages != nullptr ? 0 : shape.heads * shape.blocks() * layout_.block),
+          blocks_(shape.blocks()),
+          head_step_(pages != nullptr ? layout_.block : shape.blocks() * layout_.block),
+          row_(layout_.groups, layout_.run) {
+        if (pages != nullptr && pages->page_bytes() != page_bytes(shape))
+            fail("KvStore: pages of " + std::to_string(pages->page_bytes()) + " bytes, expected " +
+                 std::to_string(page_bytes(shape)));
+        for (std::size_t b = 0; b < blocks_.size(); ++b)
+            blocks_[b] = pages != nullptr ? nullptr : bytes_.data() + b * layout_.block;
+    }
+    KvStore(KvStore&& other) noexcept { swap(other); }
+    KvStore& operator=(KvStore&& other) noexcept {
+        KvStore taken(std::move(other));
+        swap(taken);
+        return *this;
+    }
+    ~KvStore() { release_from(0); }
+
+    /// Bytes of a page for stores of this shape.
+    [[nodiscard]] static constexpr std::size_t page_bytes(const KvShape& shape) noexcept {
+        return shape.heads * Layout(shape.head_size).block;
+    }
 
     [[nodiscard]] const KvShape& shape() const noexcept { return shape_; }
     [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
-    /// Bytes of all parts, padding included.
-    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.size(); }
-    /// Where a block of a key head begins.
+    /// Bytes of all parts, padding included; of the pages it has when there is a pool.
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        std::size_t pages = 0;
+        for (const std::byte* b : blocks_) pages += pages_ != nullptr && b != nullptr ? 1u : 0u;
+        return bytes_.size() + pages * page_bytes(shape_);
+    }
+    /// Where a block of a key head begins; a slot of it must have been written.
     [[nodiscard]] const std::byte* block(std::size_t head, std::size_t b) const noexcept {
-        return bytes_.data() + (head * shape_.blocks() + b) * layout_.block;
+        return blocks_[b] + head * head_step_;
+    }
+    /// Gives the blocks from b on back to the pool.
+    void release_from(std::size_t b) noexcept {
+        for (; pages_ != nullptr && b < blocks_.size(); ++b)
+            if (std::byte* const page = std::exchange(blocks_[b], nullptr)) pages_->release(page);
+    }
+    /// Makes the first `blocks` blocks those of another store of the same shape: the same pages where
+    /// both have one pool, copies otherwise.
+    void take_blocks(const KvStore& other, std::size_t blocks) {
+        if (other.shape_.heads != shape_.heads || other.shape_.head_size != shape_.head_size ||
+            blocks > blocks_.size() || blocks > other.blocks_.size())
+            fail("KvStore: " + std::to_string(blocks) + " blocks of a store of another shape");
+        for (std::size_t b = 0; b < blocks; ++b) {
+            if (pages_ != nullptr && pages_ == other.pages_) {
+                if (other.blocks_[b] != nullptr) pages_->share(other.blocks_[b]);
+                if (blocks_[b] != nullptr) pages_->release(blocks_[b]);
+                blocks_[b] = other.blocks_[b];
+                continue;
+            }
+            if (other.blocks_[b] == nullptr) continue;
+            make_own(b, false);
+            for (std::size_t h = 0; h < shape_.heads; ++h)
+                std::memcpy(blocks_[b] + h * head_step_, other.block(h, b), layout_.block);
+        }
     }
 
     /// Stores a key and a value, heads * head_size floats each, in slot < capacity: rounded to
-    /// nearest, scales found anew.
+    /// nearest, scales found anew. Fails when the pool has no page left.
     template <class A = Isa>
     void write(std::size_t slot, const float* key, const float* value) {
         NIBBLE_EXPECT(slot < shape_.capacity);
         const std::size_t at = slot % kv_block;
+        make_own(slot / kv_block, true);
         for (std::size_t h = 0; h < shape_.heads; ++h) {
-            std::byte* const b =
-                bytes_.data() + (h * shape_.blocks() + slot / kv_block) * layout_.block;
+            std::byte* const b = blocks_[slot / kv_block] + h * head_step_;
             encode_head<A>(key + h * shape_.head_size, b, at);
             std::byte* const strip = b + layout_.keys + at / strip_lanes * layout_.key_strip;
             const ValueSpan<V> keys(units(strip), layout_.depth * strip_lanes);
@@ -153,6 +210,27 @@ public:
     }
 
 private:
+    void swap(KvStore& other) noexcept {
+        std::swap(shape_, other.shape_);
+        std::swap(layout_, other.layout_);
+        std::swap(pages_, other.pages_);
+        std::swap(bytes_, other.bytes_);
+        std::swap(blocks_, other.blocks_);
+        std::swap(head_step_, other.head_step_);
+        std::swap(row_, other.row_);
+    }
+    /// Sees to it that block b has memory that no other store uses, with what it held before.
+    void make_own(std::size_t b, bool keep) {
+        std::byte*& page = blocks_[b];
+        if (page != nullptr && (pages_ == nullptr || !pages_->shared(page))) return;
+        std::byte* const fresh = pages_->take();
+        if (page != nullptr) {
+            if (keep) std::memcpy(fresh, page, pages_->page_bytes());
+            pages_->release(page);
+        }
+        page = fresh;
+    }
+
     // A head as rows of one scale each: groups need not be what Matrix would fit.
     template <class X>
     struct Row {
@@ -197,7 +275,10 @@ private:
 
     KvShape shape_;
     Layout layout_;
+    Pages* pages_ = nullptr;
     Buffer<std::byte, Memory> bytes_;
+    Buffer<std::byte*, Memory> blocks_;  ///< where each begins; null: no page yet
+    std::size_t head_step_ = 0;          ///< bytes from a block of a head to that of the next
     Matrix<typename Row<F>::type, Memory> row_;
 };
 

@@ -15,6 +15,34 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
+/// How turning is slowed down for contexts longer than a model was trained with.
+enum class RotaryScalingKind : std::uint8_t {
+    none,
+    linear,  ///< all angles divided by factor (Chen et al. 2023, position interpolation)
+    llama3,  ///< only those that turn slowly: see rotary_scaled
+};
+
+/// The kind and its numbers.
+struct RotaryScaling {
+    RotaryScalingKind kind = RotaryScalingKind::none;
+    double factor = 1.0;
+    double low = 1.0;   ///< llama3: a pair that turns less often in the original context is slowed
+    double high = 4.0;  ///< llama3: one that turns more often is not
+    double context = 8192.0;  ///< llama3: the original context
+};
+
+/// An angle per position as the scaling has it. llama3 (Llama 3.1's report): with n turns in the original
+/// context, f / factor for n < low, f for n > high, and a straight line in n between them.
+[[nodiscard]] inline double rotary_scaled(double f, const RotaryScaling& s) noexcept {
+    if (s.kind == RotaryScalingKind::none) return f;
+    if (s.kind == RotaryScalingKind::linear) return f / s.factor;
+    const double turns = s.context * f / 6.283185307179586;
+    if (turns > s.high) return f;
+    if (turns < s.low) return f / s.factor;
+    const double smooth = (turns - s.low) / (s.high - s.low);
+    return (1 - smooth) * f / s.factor + smooth * f;
+}
+
 /// Which numbers of a head, and how fast they turn.
 struct RotaryShape {
     std::size_t heads = 1;
@@ -22,6 +50,7 @@ struct RotaryShape {
     std::size_t size = 0;  ///< the first `size` numbers of each head turn, an even count; 0: all
     double base = 10000.0;
     bool interleaved = false;
+    RotaryScaling scaling{};
 
     [[nodiscard]] std::size_t turning() const noexcept { return size == 0 ? head_size : size; }
 };
@@ -40,7 +69,8 @@ void rotary_factors(const RotaryShape& s, std::size_t position, float* cosines, 
     for (std::size_t i = 0; i < pairs; ++i) {
         const double angle =
             static_cast<double>(position) *
-            std::pow(s.base, -2.0 * static_cast<double>(i) / static_cast<double>(n));
+            rotary_scaled(std::pow(s.base, -2.0 * static_cast<double>(i) / static_cast<double>(n)),
+                          s.scaling);
         const auto c = static_cast<float>(std::cos(angle)), d = static_cast<float>(std::sin(angle));
         const std::size_t first = s.interleaved ? 2 * i : i;
         const std::size_t second = s.interleaved ? 2 * i + 1 : i + pairs;

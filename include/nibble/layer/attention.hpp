@@ -28,6 +28,7 @@ struct AttentionConfig {
     std::size_t window = 0;           ///< positions seen, the own one included; 0: all
     float rotary_base = 0.0f;         ///< 10000, say; 0: no rotary positions
     bool rotary_interleaved = false;  ///< pairs (2i, 2i + 1) instead of (i, i + head size / 2)
+    RotaryScaling rotary_scaling{};   ///< for contexts longer than in training
 
     [[nodiscard]] constexpr std::size_t key_heads() const noexcept {
         return kv_heads != 0 ? kv_heads : heads;
@@ -47,7 +48,8 @@ struct AttentionConfig {
         return {.heads = turning,
                 .head_size = size_of_head(),
                 .base = static_cast<double>(rotary_base),
-                .interleaved = rotary_interleaved};
+                .interleaved = rotary_interleaved,
+                .scaling = rotary_scaling};
     }
     [[nodiscard]] constexpr AttentionShape shape(std::size_t batch,
                                                  std::size_t time) const noexcept {
@@ -193,6 +195,32 @@ struct Attention {
         round_activation<P>(on, qkv);
         auto y = Activations::uninitialized(qkv.shape().with_cols(config.query_width()));
         attend_cached(on, shape, queries(qkv), keys(qkv), values(qkv), cache, y.view());
+        return c_proj.forward(on, std::move(y));
+    }
+
+    /// x [rows, channels] continues several sequences, part by part. A part has `rows` and cache(layer),
+    /// which has length() and attend() (model/kv_sequence.hpp).
+    template <class Part>
+    [[nodiscard]] Activations forward(On& on, Activations x, std::span<const Part> parts,
+                                      std::size_t layer) const {
+        expect_features("Attention", x.shape(), config.channels);
+        auto qkv = c_attn.forward(on, std::move(x));
+        std::size_t r = 0;
+        for (const Part& part : parts) {
+            turn(on, config.shape(1, part.rows), part.cache(layer).length(),
+                 qkv.view().row_block(r, part.rows), Turn::forward);
+            r += part.rows;
+        }
+        round_activation<P>(on, qkv);
+        auto y = Activations::uninitialized(qkv.shape().with_cols(config.query_width()));
+        r = 0;
+        for (const Part& part : parts) {
+            const std::size_t n = part.rows;
+            part.cache(layer).attend(on, config.shape(1, n), queries(qkv).row_block(r, n),
+                                     keys(qkv).row_block(r, n), values(qkv).row_block(r, n),
+                                     y.view().row_block(r, n));
+            r += n;
+        }
         return c_proj.forward(on, std::move(y));
     }
 

@@ -28,8 +28,10 @@ public:
     using Store = KvStore<F, Memory>;
 
     KvCache() = default;
-    explicit KvCache(KvCacheConfig c)
-        : store_({.capacity = c.capacity, .heads = c.heads, .head_size = c.head_size}),
+    /// With `pages` (of Store::page_bytes), which must outlive the cache, memory comes from there as
+    /// positions do.
+    explicit KvCache(KvCacheConfig c, typename Store::Pages* pages = nullptr)
+        : store_({.capacity = c.capacity, .heads = c.heads, .head_size = c.head_size}, pages),
           sliding_(c.sliding) {
         if (c.capacity == 0 || c.heads == 0 || c.head_size == 0)
             fail("KvCache: capacity " + std::to_string(c.capacity) + ", " +
@@ -49,14 +51,31 @@ public:
     [[nodiscard]] std::size_t held() const noexcept {
         return length_ < capacity() ? length_ : capacity();
     }
-    /// Bytes of storage, padding included; a cache allocates all of it at once.
+    /// Bytes of storage, padding included: all of it at once, or the pages that are in use.
     [[nodiscard]] std::size_t bytes() const noexcept { return store_.bytes(); }
-    /// Forgets everything; the storage stays.
-    void clear() noexcept { length_ = 0; }
+    /// Forgets everything; storage of its own stays, pages go back.
+    void clear() noexcept {
+        length_ = 0;
+        store_.release_from(0);
+    }
     /// Forgets the positions from `length` on: those of a draft that was refused, say. In a sliding
     /// cache that is over full the positions they took the place of are gone.
     void truncate(std::size_t length) noexcept {
-        if (length < length_) length_ = length;
+        if (length >= length_) return;
+        const bool wrapped = length_ > capacity();
+        length_ = length;
+        if (!wrapped) store_.release_from((length + kv_block - 1) / kv_block);
+    }
+    /// Begins as `other` did: its first `length` positions are those of this cache, by sharing pages
+    /// where both have one pool. Fails when the other has forgotten some of them, or has fewer.
+    void take_prefix(const KvCache& other, std::size_t length) {
+        if (length > other.length_ || other.length_ > other.capacity() || length > capacity())
+            fail("KvCache: the first " + std::to_string(length) +
+                 " positions of a cache that holds " + std::to_string(other.held()) + " of " +
+                 std::to_string(other.length_));
+        clear();
+        store_.take_blocks(other.store_, (length + kv_block - 1) / kv_block);
+        length_ = length;
     }
 
     /// Fails unless n more positions have room.

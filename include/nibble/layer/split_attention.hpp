@@ -96,6 +96,36 @@ struct SplitAttention {
         return o_proj.forward(on, std::move(y));
     }
 
+    /// x [rows, channels] continues several sequences, part by part: see Attention.
+    template <class Part>
+    [[nodiscard]] Activations forward(On& on, Activations x, std::span<const Part> parts,
+                                      std::size_t layer) const {
+        expect_features("Attention", x.shape(), config.channels);
+        round_activation<P>(on, x);
+        Projected p{q_proj.apply(on, x), k_proj.apply(on, x), v_proj.apply(on, x)};
+        std::size_t r = 0;
+        for (const Part& part : parts) {
+            const AttentionShape shape = config.shape(1, part.rows);
+            const std::size_t first = part.cache(layer).length();
+            turn(on, shape, first, p.q.view().row_block(r, part.rows), Turn::forward);
+            turn(on, shape, first, p.k.view().row_block(r, part.rows), Turn::forward);
+            r += part.rows;
+        }
+        round_activation<P>(on, p.q);
+        round_activation<P>(on, p.k);
+        round_activation<P>(on, p.v);
+        auto y = Activations::uninitialized(p.q.shape());
+        r = 0;
+        for (const Part& part : parts) {
+            const std::size_t n = part.rows;
+            part.cache(layer).attend(on, config.shape(1, n), p.q.view().row_block(r, n),
+                                     p.k.view().row_block(r, n), p.v.view().row_block(r, n),
+                                     y.view().row_block(r, n));
+            r += n;
+        }
+        return o_proj.forward(on, std::move(y));
+    }
+
     [[nodiscard]] Activations backward(On& on, const Saved& saved, Activations dy,
                                        rebind<float>& gradient) const {
         const auto da = o_proj.backward(on, saved.o_proj, std::move(dy), gradient.o_proj);

@@ -14,21 +14,13 @@
 #include <nibble/layer/embedding.hpp>
 #include <nibble/layer/mlp.hpp>
 #include <nibble/layer/norm.hpp>
+#include <nibble/model/kv_sequence.hpp>
+#include <nibble/model/tokens.hpp>
 
 #include <cmath>
 #include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
-
-/// Token ids of a batch: sequences of `length` ids, one after the other. Does not own them.
-struct Tokens {
-    std::span<const std::int32_t> ids;
-    std::size_t length = 0;
-
-    [[nodiscard]] std::size_t batch() const noexcept {
-        return length == 0 ? 0 : ids.size() / length;
-    }
-};
 
 /// The sizes of a GPT-2.
 struct Gpt2Config {
@@ -117,10 +109,10 @@ struct Gpt2Block {
         return dy;
     }
 
-    /// x [time, channels] continues the sequence in the cache.
-    [[nodiscard]] Activations forward(On& on, Activations x,
-                                      typename Attention<attention_t<P>, On>::Cache& cache) const {
-        const auto a = attn.forward(on, ln_1.forward(on, x), cache);
+    /// x [rows, channels]: positions that continue the sequences of `parts`.
+    [[nodiscard]] Activations forward(On& on, Activations x, std::span<const KvPart<On>> parts,
+                                      std::size_t layer) const {
+        const auto a = attn.forward(on, ln_1.forward(on, x), parts, layer);
         add_to(on, a.view(), x.view());
         const auto m = mlp.forward(on, ln_2.forward(on, x));
         add_to(on, m.view(), x.view());
@@ -132,9 +124,11 @@ struct Gpt2Block {
 template <class P, class On = Host>
 struct Gpt2 {
     static_assert(Precision<P>, "P must be a format, Mixed<...> or PerComponent<...>");
+    using Place = On;
     using Memory = typename On::Memory;
     using Activations = Tensor<float, Memory>;
-    using Cache = typename Attention<attention_t<P>, On>::Cache;
+    /// The format of keys and values where the caller names none.
+    using CacheFormat = cache_t<attention_t<P>>;
     template <class Q>
     using rebind = Gpt2<Q, On>;
 
@@ -190,14 +184,10 @@ struct Gpt2 {
     /// sequences that are empty, ragged or longer than the context.
     [[nodiscard]] Activations forward(On& on, Tokens tokens, Saved* saved = nullptr) const {
         const std::size_t length = tokens.length, batch = tokens.batch();
-        if (length == 0 || batch == 0 || tokens.ids.size() != batch * length ||
-            length > config.context)
-            fail("Gpt2: " + std::to_string(tokens.ids.size()) + " ids in sequences of " +
-                 std::to_string(length) + ", expected whole sequences of 1 to " +
-                 std::to_string(config.context));
+        expect_tokens("Gpt2", tokens, config.context);
         auto x = wte.forward(on, tokens.ids, saved ? &saved->wte : nullptr);
-        const auto numbers = positions(batch, length);
-        auto p = wpe.forward(on, numbers, saved ? &saved->wpe : nullptr);
+        const auto numbers = positions_of<On>(batch * length, length, 0);
+        auto p = wpe.forward(on, numbers.span(), saved ? &saved->wpe : nullptr);
         add_to(on, p.view(), x.view());
         x.reshape(Shape{batch, length, config.channels});
         if (saved != nullptr) saved->h.resize(h.size());
@@ -218,34 +208,30 @@ struct Gpt2 {
         wte.backward(on, saved.wte, dx, gradient.wte);
     }
 
-    /// Empty key and value caches, one for each block.
-    [[nodiscard]] std::vector<Cache> make_cache() const {
-        std::vector<Cache> cache;
-        for (const auto& block : h) cache.push_back(block.attn.cache(config.context));
-        return cache;
+    /// What a sequence's caches look like.
+    [[nodiscard]] KvSequenceConfig kv_config() const {
+        return kv_sequence_config(config.layers, config.context,
+                                  {.channels = config.channels, .heads = config.heads});
     }
-    /// The tokens that follow those in the cache: logits [tokens, vocabulary].
-    [[nodiscard]] Activations forward(On& on, std::span<const std::int32_t> ids,
-                                      std::vector<Cache>& cache) const {
-        const std::size_t first = cache.empty() ? 0 : cache.front().length();
-        if (ids.empty() || first + ids.size() > config.context)
-            fail("Gpt2: " + std::to_string(ids.size()) + " ids after " + std::to_string(first) +
-                 ", expected 1 to " + std::to_string(config.context - first));
+    /// The next positions of several sequences to what the head takes, [ids, channels]: ids lie part by
+    /// part. Fails when a sequence would pass the context.
+    [[nodiscard]] Activations hidden(On& on, std::span<const std::int32_t> ids,
+                                     std::span<const KvPart<On>> parts) const {
+        expect_parts("Gpt2", ids.size(), parts, config.context);
         auto x = wte.forward(on, ids);
-        const auto p = wpe.forward(on, positions(1, ids.size(), first));
+        Buffer<std::int32_t, Memory> numbers(ids.size());
+        std::size_t r = 0;
+        for (const KvPart<On>& part : parts)
+            for (std::size_t i = 0; i < part.rows; ++i)
+                numbers[r++] = static_cast<std::int32_t>(part.sequence->length() + i);
+        const auto p = wpe.forward(on, numbers.span());
         add_to(on, p.view(), x.view());
-        for (std::size_t i = 0; i < h.size(); ++i) x = h[i].forward(on, std::move(x), cache[i]);
-        return wte.project(on, ln_f.forward(on, std::move(x)));
+        for (std::size_t i = 0; i < h.size(); ++i) x = h[i].forward(on, std::move(x), parts, i);
+        return ln_f.forward(on, std::move(x));
     }
-
-private:
-    /// first, ..., first + length - 1, batch times.
-    static std::vector<std::int32_t> positions(std::size_t batch, std::size_t length,
-                                               std::size_t first = 0) {
-        std::vector<std::int32_t> numbers(batch * length);
-        for (std::size_t i = 0; i < numbers.size(); ++i)
-            numbers[i] = static_cast<std::int32_t>(first + i % length);
-        return numbers;
+    /// Logits [rows, vocabulary] of what hidden gave.
+    [[nodiscard]] Activations logits(On& on, Activations x) const {
+        return wte.project(on, std::move(x));
     }
 };
 
