@@ -124,13 +124,13 @@ struct Gpt2Block {
 template <class P, class On = Host>
 struct Gpt2 {
     static_assert(Precision<P>, "P must be a format, Mixed<...> or PerComponent<...>");
-    using Place = On;
     using Memory = typename On::Memory;
     using Activations = Tensor<float, Memory>;
     /// The format of keys and values where the caller names none.
     using CacheFormat = cache_t<attention_t<P>>;
     template <class Q>
     using rebind = Gpt2<Q, On>;
+    static constexpr const char* name = "gpt2";
 
     Embedding<embedding_t<P>, On> wte;
     Embedding<position_t<embedding_t<P>>, On> wpe;

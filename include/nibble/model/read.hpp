@@ -73,6 +73,26 @@ void take_shape(Matrix<F, Memory>& m, const std::vector<std::uint64_t>& s) {
     m = Matrix<F, Memory>(static_cast<std::size_t>(s[0]), cols);
 }
 
+/// Fails with the names in each list, when there are any.
+inline void raise_mismatches(const std::string& file, const std::vector<std::string>& missing,
+                             const std::vector<std::string>& extra,
+                             const std::vector<std::string>& shapes,
+                             const std::vector<std::string>& types) {
+    std::string text;
+    const auto list = [&](const std::vector<std::string>& names, const char* what) {
+        if (names.empty()) return;
+        text += (text.empty() ? " " : "; ") + std::to_string(names.size()) + what;
+        for (std::size_t i = 0; i < names.size() && i < 8; ++i)
+            text += (i == 0 ? "" : ", ") + names[i].substr(0, 200);
+        if (names.size() > 8) text += " and " + std::to_string(names.size() - 8) + " more";
+    };
+    list(missing, " parameters missing from the file: ");
+    list(extra, " tensors that the model does not have: ");
+    list(shapes, " of the wrong shape: ");
+    list(types, " of a type that is no floating-point number: ");
+    if (!text.empty()) fail("load " + file + ":" + text);
+}
+
 /// Collects what keeps a file from filling a model, one list for each kind, and raises them.
 class Mismatches {
 public:
@@ -105,19 +125,7 @@ public:
             if (!std::binary_search(used_.begin(), used_.end(), t.name) &&
                 !(ignored != nullptr && ignored(t.name)))
                 extra.push_back(t.name);
-        std::string text;
-        const auto list = [&](const std::vector<std::string>& names, const char* what) {
-            if (names.empty()) return;
-            text += (text.empty() ? " " : "; ") + std::to_string(names.size()) + what;
-            for (std::size_t i = 0; i < names.size() && i < 8; ++i)
-                text += (i == 0 ? "" : ", ") + names[i].substr(0, 200);
-            if (names.size() > 8) text += " and " + std::to_string(names.size() - 8) + " more";
-        };
-        list(missing_, " parameters missing from the file: ");
-        list(extra, " tensors that the model does not have: ");
-        list(shapes_, " of the wrong shape: ");
-        list(types_, " of a type that is no floating-point number: ");
-        if (!text.empty()) fail("load " + file_.name() + ":" + text);
+        raise_mismatches(file_.name(), missing_, extra, shapes_, types_);
     }
 
 private:
