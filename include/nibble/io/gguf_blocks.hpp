@@ -24,28 +24,28 @@ struct GgufBlock;
 
 /// out[i] = value(low nibble of q[i]), out[16 + i] = value(high nibble), for the types of 32 elements.
 template <class Value>
-inline void decode_nibbles(const std::uint8_t* q, float* out, Value&& value) {
+NIBBLE_INLINE void decode_nibbles(const std::uint8_t* q, float* out, Value&& value) {
     for (unsigned i = 0; i < 16; ++i) out[i] = value(q[i] & 15, i);
     for (unsigned i = 0; i < 16; ++i) out[16 + i] = value(q[i] >> 4, 16 + i);
 }
 
 template <>
 struct GgufBlock<GgufType::Q4_0> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d = half_at(b);
         decode_nibbles(b + 2, out, [=](int q, unsigned) { return static_cast<float>(q - 8) * d; });
     }
 };
 template <>
 struct GgufBlock<GgufType::Q4_1> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d = half_at(b), m = half_at(b + 2);
         decode_nibbles(b + 4, out, [=](int q, unsigned) { return static_cast<float>(q) * d + m; });
     }
 };
 template <>
 struct GgufBlock<GgufType::Q5_0> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d = half_at(b);
         const auto high = load_little<std::uint32_t>(reinterpret_cast<const std::byte*>(b + 2));
         decode_nibbles(b + 6, out, [=](int q, unsigned i) {
@@ -55,7 +55,7 @@ struct GgufBlock<GgufType::Q5_0> {
 };
 template <>
 struct GgufBlock<GgufType::Q5_1> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d = half_at(b), m = half_at(b + 2);
         const auto high = load_little<std::uint32_t>(reinterpret_cast<const std::byte*>(b + 4));
         decode_nibbles(b + 8, out, [=](int q, unsigned i) {
@@ -65,7 +65,7 @@ struct GgufBlock<GgufType::Q5_1> {
 };
 template <>
 struct GgufBlock<GgufType::Q8_0> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d = half_at(b);
         for (unsigned i = 0; i < 32; ++i)
             out[i] = static_cast<float>(static_cast<std::int8_t>(b[2 + i])) * d;
@@ -73,7 +73,7 @@ struct GgufBlock<GgufType::Q8_0> {
 };
 template <>
 struct GgufBlock<GgufType::Q8_1> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d = half_at(b);  // b + 2: d times the sum of the codes
         for (unsigned i = 0; i < 32; ++i)
             out[i] = static_cast<float>(static_cast<std::int8_t>(b[4 + i])) * d;
@@ -81,7 +81,7 @@ struct GgufBlock<GgufType::Q8_1> {
 };
 template <>
 struct GgufBlock<GgufType::Q8_K> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d =
             std::bit_cast<float>(load_little<std::uint32_t>(reinterpret_cast<const std::byte*>(b)));
         for (unsigned i = 0; i < 256; ++i)
@@ -95,7 +95,7 @@ inline constexpr std::int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -
 
 template <>
 struct GgufBlock<GgufType::IQ4_NL> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d = half_at(b);
         decode_nibbles(b + 2, out,
                        [=](int q, unsigned) { return static_cast<float>(iq4_values[q]) * d; });
@@ -103,7 +103,7 @@ struct GgufBlock<GgufType::IQ4_NL> {
 };
 template <>
 struct GgufBlock<GgufType::IQ4_XS> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d = half_at(b);
         const unsigned high = b[2] | static_cast<unsigned>(b[3]) << 8;
         for (unsigned j = 0; j < 8; ++j) {
@@ -116,7 +116,7 @@ struct GgufBlock<GgufType::IQ4_XS> {
 };
 template <>
 struct GgufBlock<GgufType::MXFP4> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         // Twice E2M1, at half the scale: 2^-128 and 2^-127 are subnormal floats.
         constexpr std::int8_t values[16] = {0, 1,  2,  3,  4,  6,  8,  12,
                                             0, -1, -2, -3, -4, -6, -8, -12};
@@ -139,7 +139,7 @@ struct ScaleAndMinimum {
 
 template <>
 struct GgufBlock<GgufType::Q4_K> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d = half_at(b), dmin = half_at(b + 2);
         for (unsigned j = 0; j < 8; ++j) {
             const auto [scale, minimum] = k_scale(b + 4, j);
@@ -153,7 +153,7 @@ struct GgufBlock<GgufType::Q4_K> {
 };
 template <>
 struct GgufBlock<GgufType::Q5_K> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d = half_at(b), dmin = half_at(b + 2);
         const std::uint8_t* high = b + 16;
         for (unsigned j = 0; j < 8; ++j) {
@@ -169,7 +169,7 @@ struct GgufBlock<GgufType::Q5_K> {
 };
 template <>
 struct GgufBlock<GgufType::Q6_K> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const std::uint8_t *scales = b + 192, *high = b + 128;
         const float d = half_at(b + 208);
         for (unsigned k = 0; k < 16; ++k) {  // 16 elements share a scale
@@ -186,7 +186,7 @@ struct GgufBlock<GgufType::Q6_K> {
 };
 template <>
 struct GgufBlock<GgufType::Q2_K> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const float d = half_at(b + 80), dmin = half_at(b + 82);
         for (unsigned k = 0; k < 16; ++k) {
             const unsigned n = k / 8, g = k % 8 / 2, l = 16 * (k & 1);
@@ -200,7 +200,7 @@ struct GgufBlock<GgufType::Q2_K> {
 };
 template <>
 struct GgufBlock<GgufType::Q3_K> {
-    static void decode(const std::uint8_t* b, float* out) {
+    static NIBBLE_INLINE void decode(const std::uint8_t* b, float* out) {
         const std::uint8_t *mask = b, *scales = b + 96;
         const float d = half_at(b + 108);
         for (unsigned k = 0; k < 16; ++k) {
@@ -223,9 +223,11 @@ struct GgufBlock<GgufType::Q3_K> {
                                     float* out) {
     const auto blocks = [&]<GgufType T>(std::integral_constant<GgufType, T>) {
         constexpr GgufTypeInfo info = info_of(T);
-        const auto* b = reinterpret_cast<const std::uint8_t*>(from);
-        for (std::size_t i = 0; i < count / info.block; ++i)
-            GgufBlock<T>::decode(b + i * info.bytes, out + i * info.block);
+        for (std::size_t i = 0; i < count / info.block; ++i) {
+            std::uint8_t block[info.bytes];  // a copy, which the compiler knows apart from out
+            std::memcpy(block, from + i * info.bytes, info.bytes);
+            GgufBlock<T>::decode(block, out + i * info.block);
+        }
         return true;
     };
     using enum GgufType;

@@ -40,8 +40,13 @@ inline void quantize_q4_0(const float* x, std::uint8_t* b) noexcept {
     const float d = largest / -8, inverse = d != 0 ? 1 / d : 0;
     put_half(d, b);
     std::uint8_t code[32];
+    float q[32];
+    for (unsigned i = 0; i < 32; ++i) q[i] = x[i] * inverse;
+#if defined(__GNUC__)
+    __asm__("" : "+m"(q));  // rounded here: a fused 8.5 would give other codes than the reference's
+#endif
     for (unsigned i = 0; i < 32; ++i)
-        code[i] = static_cast<std::uint8_t>(std::min(15.0f, std::max(0.0f, x[i] * inverse + 8.5f)));
+        code[i] = static_cast<std::uint8_t>(std::min(15.0f, std::max(0.0f, q[i] + 8.5f)));
     put_nibbles(code, 16, b + 2);
 }
 inline void quantize_q8_0(const float* x, std::uint8_t* b) noexcept {
@@ -51,8 +56,9 @@ inline void quantize_q8_0(const float* x, std::uint8_t* b) noexcept {
     put_half(d, b);
     for (unsigned i = 0; i < 32; ++i) {
         const float q = std::min(127.0f, std::max(-127.0f, x[i] * inverse));
-        const int code = q < 0 ? -static_cast<int>(0.5f - q) : static_cast<int>(q + 0.5f);
-        b[2 + i] = static_cast<std::uint8_t>(code);  // half away from zero
+        const int whole = static_cast<int>(q);
+        const float rest = q - static_cast<float>(whole);  // half away from zero
+        b[2 + i] = static_cast<std::uint8_t>(whole + (rest >= 0.5f) - (rest <= -0.5f));
     }
 }
 /// The power of two for which no number of the block is clipped by more than rounding would move it.
