@@ -130,19 +130,39 @@ private:
             for (const std::byte b : in.take(256 - in.position(), "padding"))
                 if (b != std::byte{0}) fail(name_ + ": the header's padding is not zero");
         }
+        expect_length(in.position(), bytes.size());
         marked ? take_marked(in) : take_plain(in);
-        if (in.left() != 0)
-            fail(name_ + ": " + std::to_string(in.left()) + " bytes after the last tensor");
+    }
+    /// The sizes decide how long the file is; compared before anything is made of them.
+    void expect_length(std::uint64_t begin, std::uint64_t length) const {
+        const Llama2cHeader& h = header_;
+        const std::uint64_t c = h.channels, kv = c / h.heads * h.kv_heads;
+        std::uint64_t layer = 0, weights = 0, head = 0;
+        // c and the others are below 2^25, so that the first sum is below 2^53.
+        const bool fits =
+            checked_multiply(2 * c * c + 2 * kv * c + 3 * c * h.hidden, h.layers, layer) &&
+            checked_multiply((h.tied ? 1u : 2u) * std::uint64_t{h.vocabulary}, c, head) &&
+            checked_add(layer, head, weights) && weights >> 60 == 0;
+        if (!fits) fail(name_ + ": a model of these sizes takes 2^60 bytes or more");
+        if (h.group != 0 && (c * c % h.group != 0 || kv * c % h.group != 0 ||
+                             c * h.hidden % h.group != 0 || c * h.vocabulary % h.group != 0))
+            fail(name_ + ": group size at offset 37 is " + std::to_string(h.group) +
+                 ", which does not divide every tensor");
+        const std::uint64_t floats =
+            (2 * std::uint64_t{h.layers} + 1) * c +
+            (h.version == 0 ? std::uint64_t{h.context} * (c / h.heads) : 0);
+        const std::uint64_t expected =
+            begin + 4 * floats + (h.group != 0 ? weights + 4 * (weights / h.group) : 4 * weights);
+        if (expected != length)
+            fail(name_ + ": " + std::to_string(length) +
+                 " bytes, a model of the sizes in its header takes " + std::to_string(expected));
     }
 
-    /// The next tensor; its size is compared with what is left before anything is made of it.
+    /// The next tensor.
     void take(Cursor& in, std::string name, std::size_t rows, std::size_t cols, bool weights) {
         const std::uint64_t n = std::uint64_t{rows} * cols;  // below 2^48
         Llama2cTensor t{std::move(name), rows, cols, {}, {}};
         if (weights && header_.group != 0) {
-            if (n % header_.group != 0)
-                fail(name_ + ": " + t.name + " has " + std::to_string(n) +
-                     " weights, no multiple of the group size " + std::to_string(header_.group));
             t.values = in.take(n, t.name.c_str());
             t.scales = in.take(n / header_.group * 4, t.name.c_str());
         } else {
