@@ -89,6 +89,24 @@ TEST_CASE("one spike more is one spike of error") {
     CHECK_THROWS_AS((void)compare_spikes(a, SpikeRecording(3, 10)), Error);
 }
 
+TEST_CASE("a neuron that fires all the time has no coincidence factor and spoils no other's") {
+    SpikeRecording a(2, 100), b(2, 100), c(2, 100);
+    for (std::size_t t = 0; t < 100; ++t) {
+        a.begin_step(), b.begin_step(), c.begin_step();
+        a.add(0), b.add(0);
+        if (t % 25 == 5) a.add(1);
+        if (t % 25 == 6) b.add(1);
+        if (t == 50) c.add(0);
+    }
+    CHECK(compare_spikes(a, b).coincidence == doctest::Approx(1.0));
+    CHECK(compare_spikes(a, b, {.tolerance = 0}).coincidence == doctest::Approx(-0.04 / 0.96));
+    CHECK(compare_spikes(b, a).coincidence == doctest::Approx(1.0));
+    // Equal or not is all that is left without a neuron that has a factor.
+    SpikeRecording always(1, 10);
+    for (std::size_t t = 0; t < 10; ++t) always.begin_step(), always.add(0);
+    CHECK(compare_spikes(always, always).coincidence == 1.0);
+}
+
 TEST_CASE("a recording is a ring, and takes words at any offset") {
     SpikeRecording r(150, 4);
     const std::uint64_t words[2] = {0x8000000000000001u, 0x3u};  // neurons 0, 63, 64, 65 of 70

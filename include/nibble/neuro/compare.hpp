@@ -9,7 +9,8 @@
 //     coincidence factor  Kistler, Gerstner and van Hemmen 1997: coincidences c within +-d steps,
 //                         less those that a Poisson train of m's rate would have by chance, so that
 //                         1 is equal and 0 is chance:
-//                         sum (c - e n) / sum ((n + m) / 2 (1 - e)),  e = (2 d + 1) m / T
+//                         sum (c - e n) / sum ((n + m) / 2 (1 - e)),  e = (2 d + 1) m / T,
+//                         over the neurons with e < 1
 //     van Rossum          1 - sum D^2 / sum of what D^2 would be if no spike met another train's
 //     Victor-Purpura      sum of distances / sum (n + m): 0 equal, 1 every spike removed and added
 //     ISI, SPIKE          means over the neurons that fire in either
@@ -119,9 +120,11 @@ struct SpikeSimilarity {
         if (a[i].empty() && b[i].empty()) continue;
         const auto n = static_cast<double>(a[i].size()), m = static_cast<double>(b[i].size());
         const double chance = window * m;
-        above_chance +=
-            static_cast<double>(coincidences(a[i], b[i], options.tolerance)) - chance * n;
-        most += (n + m) / 2.0 * (1.0 - chance);
+        if (chance < 1.0) {  // a train so dense that chance explains everything has no factor
+            above_chance +=
+                static_cast<double>(coincidences(a[i], b[i], options.tolerance)) - chance * n;
+            most += (n + m) / 2.0 * (1.0 - chance);
+        }
         shared += 2.0 * van_rossum_product(a[i], b[i], options.tau);
         own += van_rossum_product(a[i], a[i], options.tau) +
                van_rossum_product(b[i], b[i], options.tau);
@@ -130,7 +133,7 @@ struct SpikeSimilarity {
         s.spike_distance += spike_distance(a[i], b[i], steps);
         active += 1.0;
     }
-    // Trains so dense that chance explains everything have no factor but equality.
+    // No neuron has a factor: all that can be said is whether the recordings are equal.
     s.coincidence = most > 0.0 ? above_chance / most : (both == either ? 1.0 : 0.0);
     s.van_rossum = shared / own;
     s.victor_purpura = edits / static_cast<double>(s.reference_spikes + s.other_spikes);

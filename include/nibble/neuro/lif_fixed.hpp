@@ -64,15 +64,16 @@ public:
     template <class OnSpike>
     constexpr std::size_t step(ValueSpan<const V> current, OnSpike&& on_spike) noexcept {
         NIBBLE_EXPECT(current.size() == N);
-        return advance(
-            [&](std::size_t i) { return membrane_.integrate_code(potential_[i], current[i]); },
-            on_spike);
+        return advance([&](const Membrane<V>& m,
+                           std::size_t i) { return m.integrate_code(potential_[i], current[i]); },
+                       on_spike);
     }
     /// The same from what synapses added up: see charge_t.
     template <class OnSpike>
     constexpr std::size_t step(std::span<const charge_t<V>> charge, OnSpike&& on_spike) noexcept {
         NIBBLE_EXPECT(charge.size() == N);
-        return advance([&](std::size_t i) { return membrane_.integrate(potential_[i], charge[i]); },
+        return advance([&](const Membrane<V>& m,
+                           std::size_t i) { return m.integrate(potential_[i], charge[i]); },
                        on_spike);
     }
 
@@ -92,21 +93,27 @@ private:
     constexpr std::size_t advance(Rounding rounding, Sum& sum, OnSpike& on_spike) noexcept {
         std::size_t total = 0;
         std::uint64_t blocked = 0, fired = 0;
+        // Copies: what a store to a potential cannot change stays in registers.
+        const Membrane<V> membrane = membrane_;
+        const V reset = reset_code(membrane);
+#pragma GCC unroll 2
         for (std::size_t i = 0; i < N; ++i) {
             const std::uint64_t bit = std::uint64_t{1} << (i % 64);
             if constexpr (planes != 0) {
                 if (i % 64 == 0) blocked = Countdown::tick(&countdown_[i / 64 * planes], planes);
             }
             if ((blocked & bit) == 0) {
-                const auto x = sum(i);
-                const bool fires = membrane_.fires(x);
-                potential_.set(i, fires ? reset_code(membrane_)
-                                        : membrane_.store(x, rounding_at(rounding, i)));
-                saturated_ += !fires && membrane_.clips(x) ? 1u : 0u;
-                if (fires) {
+                const auto x = sum(membrane, i);
+                if (membrane.is_plain(x)) [[likely]] {
+                    potential_.set(i, membrane.store(x, rounding_at(rounding, i)));
+                } else if (membrane.fires(x)) {
+                    potential_.set(i, reset);
                     ++total;
                     fired |= bit;
                     on_spike(i);
+                } else {
+                    potential_.set(i, membrane.store(x, rounding_at(rounding, i)));
+                    ++saturated_;
                 }
             }
             if constexpr (planes != 0) {

@@ -107,6 +107,18 @@ NIBBLE_INLINE constexpr V from_code(std::int32_t code) noexcept {
     return v;
 }
 
+/// x cut to the numbers of `Bits` bits; one instruction where there is one for it.
+template <int Bits>
+[[nodiscard]] NIBBLE_INLINE constexpr std::int32_t cut_to_bits(std::int32_t x) noexcept {
+#if defined(__ARM_FEATURE_SAT)
+    // The compiler moves the two limits out of a loop before it could see the instruction.
+    if (!std::is_constant_evaluated()) return __builtin_arm_ssat(x, Bits);
+#endif
+    constexpr std::int32_t high = static_cast<std::int32_t>((std::uint32_t{1} << (Bits - 1)) - 1);
+    x = x < -high - 1 ? -high - 1 : x;
+    return x > high ? high : x;
+}
+
 /// The scale in use. Automatic: 1 for floats of 16 bits and more; else the finest at which every
 /// potential below the threshold has a code. With nearest rounding that puts the threshold half a
 /// step above the highest code, with stochastic rounding (which rounds up as well) on it.
@@ -161,6 +173,10 @@ struct Membrane {
     /// True when storing x loses more than rounding.
     [[nodiscard]] NIBBLE_INLINE constexpr bool clips(Wide x) const noexcept {
         return value_traits<V>::clips(x);
+    }
+    /// True for what neither fires nor clips.
+    [[nodiscard]] NIBBLE_INLINE constexpr bool is_plain(Wide x) const noexcept {
+        return !fires(x) && !clips(x);
     }
 
 private:
@@ -221,9 +237,9 @@ struct Membrane<V> {
         if constexpr (narrowing > 0) {
             constexpr std::uint32_t rounding_half = 1u << (narrowing - 1);
             charge = static_cast<std::int32_t>(static_cast<std::uint32_t>(charge) + rounding_half);
-            return clamp(kept + clamp(charge >> narrowing, 0x7FFF), 0x7FFF);
+            return cut_to_bits<16>(kept + cut_to_bits<16>(charge >> narrowing));
         } else {
-            return kept + clamp(charge, 0x3FFFFFFF);
+            return kept + cut_to_bits<31>(charge);
         }
     }
     [[nodiscard]] NIBBLE_INLINE constexpr bool fires(Wide x) const noexcept {
@@ -236,6 +252,7 @@ struct Membrane<V> {
         else return (x + static_cast<std::int32_t>(r.dither >> (32 - fraction))) >> fraction;
     }
     [[nodiscard]] static NIBBLE_INLINE constexpr std::int32_t saturate(std::int32_t code) noexcept {
+        if constexpr (low == -high - 1) return cut_to_bits<bits_v<V>>(code);
         code = code < low ? low : code;
         return code > high ? high : code;
     }
@@ -246,6 +263,11 @@ struct Membrane<V> {
     [[nodiscard]] static NIBBLE_INLINE constexpr bool clips(Wide x) noexcept {
         return x < bottom || x > top;
     }
+    [[nodiscard]] NIBBLE_INLINE constexpr bool is_plain(Wide x) const noexcept {
+        const std::int32_t end = threshold < top + 1 ? threshold : top + 1;  // one comparison
+        return static_cast<std::uint32_t>(x) - static_cast<std::uint32_t>(bottom) <
+               static_cast<std::uint32_t>(end) - static_cast<std::uint32_t>(bottom);
+    }
 
     static constexpr std::int32_t low = code_of(value_traits<V>::lowest());
     static constexpr std::int32_t high = code_of(value_traits<V>::highest());
@@ -255,10 +277,6 @@ struct Membrane<V> {
         bits_v<V> <= 8 && low * unit - unit / 2 < -0x7FFF ? -0x7FFF : low * unit - unit / 2;
 
 private:
-    static NIBBLE_INLINE constexpr std::int32_t clamp(std::int32_t x, std::int32_t limit) noexcept {
-        x = x < -limit - 1 ? -limit - 1 : x;
-        return x > limit ? limit : x;
-    }
     static NIBBLE_INLINE constexpr std::int32_t whole(double x, std::int32_t least,
                                                       std::int32_t most) noexcept {
         if (!(x > least)) return least;
