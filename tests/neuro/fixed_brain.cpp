@@ -43,7 +43,8 @@ struct PlainBrain {
         for (const TableArea& a : table.areas)
             for (std::size_t i = a.first; i < a.first + a.size; ++i) {
                 if (!a.accumulates) v[i] = 0;
-                if (a.power) inputs[i].push_back((a.threshold * 16 + a.gain - 1) / a.gain);
+                if (a.power && i == a.first)
+                    inputs[i].push_back((a.threshold * 16 + a.gain - 1) / a.gain);
                 if (inputs[i].empty() && !table.every_step) continue;
                 if (countdown[i] > 0) {
                     if (--countdown[i] == 0 && a.consecutive > 0 && count[i] >= a.consecutive)

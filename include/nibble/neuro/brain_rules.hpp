@@ -25,6 +25,11 @@ namespace nibble::inline NIBBLE_ARCH {
     const std::uint32_t word = ((state >> ((state >> 28) + 4)) ^ state) * 277803737u;
     return (word >> 22) ^ word;
 }
+/// What a neuron draws in a burst, before it is a number from 0 to 1; bursts count from 1.
+[[nodiscard]] NIBBLE_INLINE constexpr std::uint32_t excitability_hash(
+    std::uint32_t neuron, std::uint64_t burst) noexcept {
+    return pcg_hash(neuron * 2654435761u + static_cast<std::uint32_t>(burst) * 1597334677u);
+}
 /// The same as a number from 0 to 1.
 [[nodiscard]] NIBBLE_INLINE constexpr float pcg_unit(std::uint32_t x) noexcept {
     return static_cast<float>(pcg_hash(x)) / 4294967296.0f;
@@ -32,7 +37,7 @@ namespace nibble::inline NIBBLE_ARCH {
 /// The chance that a neuron draws in a burst; bursts count from 1.
 [[nodiscard]] NIBBLE_INLINE constexpr float excitability_random(std::uint32_t neuron,
                                                                 std::uint64_t burst) noexcept {
-    return pcg_unit(neuron * 2654435761u + static_cast<std::uint32_t>(burst) * 1597334677u);
+    return static_cast<float>(excitability_hash(neuron, burst)) / 4294967296.0f;
 }
 /// Whether a neuron at its threshold fires when it draws `chance`.
 [[nodiscard]] NIBBLE_INLINE constexpr bool excited(float excitability, float chance) noexcept {

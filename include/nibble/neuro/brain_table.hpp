@@ -29,7 +29,7 @@ struct TableArea {
     std::uint8_t consecutive = 0;        ///< spikes in a row before a snooze; 0: no limit
     std::uint8_t snooze = 0;             ///< further bursts of silence when the limit is met
     bool accumulates = true;             ///< false: the potential is cleared before each burst
-    bool power = false;                  ///< the engine feeds it a spike's worth every burst
+    bool power = false;                  ///< its first neuron gets a threshold's worth every burst
 
     /// The largest gain that a table may have.
     static constexpr std::int32_t largest_gain = 1 << 21;

@@ -17,6 +17,7 @@
 // byte each for refractory periods and consecutive spikes where an area has them.
 #pragma once
 
+#include <nibble/neuro/brain_rules.hpp>
 #include <nibble/neuro/brain_table.hpp>
 
 #include <bit>
@@ -96,9 +97,7 @@ public:
         std::uint32_t total = 0;
         for (const TableArea& area : table.areas) {
             if constexpr (table.any([](const TableArea& a) { return a.power; }))
-                if (area.power)
-                    for (std::uint32_t i = 0; i < area.size; ++i)
-                        inject(area.first + i, threshold_code(area));
+                if (area.power && area.size != 0) inject(area.first, threshold_code(area));
             total += update(area);
         }
         return total;
@@ -127,10 +126,7 @@ private:
                                                        std::size_t neuron) const noexcept {
         if constexpr (!chances) return true;
         if (area.chance == 0xFFFFFFFFu) return true;
-        std::uint32_t x = static_cast<std::uint32_t>(neuron) * 2654435761u + bursts_ * 1597334677u;
-        x = x * 747796405u + 2891336453u;
-        x = ((x >> ((x >> 28) + 4)) ^ x) * 277803737u;
-        return ((x >> 22) ^ x) < area.chance;
+        return excitability_hash(static_cast<std::uint32_t>(neuron), bursts_) < area.chance;
     }
 
     constexpr std::uint32_t update(const TableArea& area) noexcept {
