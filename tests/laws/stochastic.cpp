@@ -68,7 +68,7 @@ TEST_CASE_TEMPLATE("unbiased, counted over all dither values", V, NIBBLE_TEST_SM
 }
 
 TEST_CASE_TEMPLATE("unbiased far below the smallest number", V, half, bfloat16, fp8_e4m3, fp8_e5m2,
-                   fp4_e2m1, Int8Value, Int4Value, Int2Value, Ternary) {
+                   fp4_e2m1, Int8Value, Int4Value, Int3Value, Int2Value, Ternary) {
     double smallest = 0;
     for (const auto& e : test::numbers<V>())
         if (e.x > 0) {

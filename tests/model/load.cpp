@@ -138,9 +138,10 @@ void expect_message(const std::string& message, std::string_view part) {
 
 template <class... F>
 struct Formats {};
-using Everything = Formats<float, half, Int4Value, PerTensor<fp8_e4m3, float>, PerRow<Int8Value>,
-                           Grouped<Int4Value, 24>, Grouped<Int4Value, 32, fp8_e4m3, Offset::stored>,
-                           Grouped<fp4_e2m1, 32, E8M0>, Grouped<Ternary, 8>>;
+using Everything =
+    Formats<float, half, Int4Value, PerTensor<fp8_e4m3, float>, PerRow<Int8Value>,
+            Grouped<Int4Value, 24>, Grouped<Int4Value, 32, fp8_e4m3, Offset::stored>,
+            Grouped<fp4_e2m1, 32, E8M0>, Grouped<Ternary, 8>, Grouped<Int3Value, 24>>;
 
 template <class... F, class Function>
 void for_each_format(Formats<F...>, Function&& f) {

@@ -34,6 +34,7 @@ TEST_CASE("every spelling of every value, in any case") {
         {{"int8", "i8", "int8-row", "int8_row", "int8:row", "int8/row"},
          spec_of<PerRow<Int8Value>>()},
         {{"int4", "i4", "int4-g32", "int4_g32"}, spec_of<Grouped<Int4Value, 32>>()},
+        {{"int3", "i3"}, spec_of<Grouped<Int3Value, 32>>()},
         {{"int2", "i2"}, spec_of<Grouped<Int2Value, 32>>()},
         {{"ternary"}, spec_of<Grouped<Ternary, 32>>()},
         {{"int4-g128-asym", "i4-asym-g128"},

@@ -42,6 +42,7 @@ double number(V v) {
 template <class V>
 bool canonical(V v) {
     if constexpr (std::is_same_v<V, nibble::Ternary>) return v.code != -2;
+    if constexpr (std::is_same_v<V, nibble::Int3Value>) return v.code >= -4 && v.code <= 3;
     if constexpr (std::is_same_v<V, nibble::half>)
         return !std::isnan(number(v)) || (v.bits() & 0x200u) != 0;
     if constexpr (std::is_same_v<V, nibble::bfloat16>)
@@ -134,10 +135,11 @@ std::vector<nibble::compute_t<V>> around(double x) {
 }
 
 /// Every type of at most 16 bits that obeys the laws; the last is a scale, without the zero law.
-#define NIBBLE_TEST_SMALL_VALUES                                                               \
-    nibble::half, nibble::bfloat16, nibble::fp8_e4m3, nibble::fp8_e5m2, nibble::fp4_e2m1,      \
-        nibble::Nf4, nibble::Int8Value, nibble::Int4Value, nibble::Int2Value, nibble::Ternary, \
-        nibble::Fixed8<4>, nibble::Fixed8<0>, nibble::Fixed16<8>, nibble::Fixed16<15>
+#define NIBBLE_TEST_SMALL_VALUES                                                                 \
+    nibble::half, nibble::bfloat16, nibble::fp8_e4m3, nibble::fp8_e5m2, nibble::fp4_e2m1,        \
+        nibble::Nf4, nibble::Int8Value, nibble::Int4Value, nibble::Int3Value, nibble::Int2Value, \
+        nibble::Ternary, nibble::Fixed8<4>, nibble::Fixed8<0>, nibble::Fixed16<8>,               \
+        nibble::Fixed16<15>
 
 /// A standard normal number; and Student's t with three degrees of freedom, whose tails are heavy.
 inline double normal(nibble::Random& random) {

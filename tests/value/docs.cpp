@@ -44,8 +44,9 @@ TEST_CASE("the table of values is true") {
           table_row<bfloat16>("bfloat16"), table_row<fp8_e4m3>("fp8_e4m3"),
           table_row<fp8_e5m2>("fp8_e5m2"), table_row<fp4_e2m1>("fp4_e2m1"), table_row<Nf4>("Nf4"),
           table_row<Int8Value>("Int8Value"), table_row<Int4Value>("Int4Value"),
-          table_row<Int2Value>("Int2Value"), table_row<Ternary>("Ternary"), table_row<E8M0>("E8M0"),
-          table_row<Fixed8<4>>("Fixed8<4>"), table_row<Fixed16<8>>("Fixed16<8>")})
+          table_row<Int3Value>("Int3Value"), table_row<Int2Value>("Int2Value"),
+          table_row<Ternary>("Ternary"), table_row<E8M0>("E8M0"), table_row<Fixed8<4>>("Fixed8<4>"),
+          table_row<Fixed16<8>>("Fixed16<8>")})
         CHECK_MESSAGE(page.find(row) != std::string::npos, row);
 }
 

@@ -7,12 +7,13 @@
 #include <nibble/io/checksum.hpp>
 #include <nibble/io/safetensors_header.hpp>
 
+#include <deque>
 #include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
 
 /// Collects tensors that lie in memory, then writes them all at once. Nothing is copied: what add()
-/// was given must stay until commit().
+/// was given must stay until commit(), but for what add_owned() takes.
 class SafetensorsWriter {
 public:
     explicit SafetensorsWriter(std::string path) : path_(std::move(path)) {}
@@ -24,6 +25,12 @@ public:
     void add(const std::string& name, DType dtype, std::vector<std::uint64_t> shape,
              std::span<const std::byte> data) {
         add_rows(name, dtype, std::move(shape), data.data(), 1, data.size(), data.size());
+    }
+    /// The same, of bytes that the writer keeps.
+    void add_owned(const std::string& name, DType dtype, std::vector<std::uint64_t> shape,
+                   std::vector<std::byte> data) {
+        owned_.push_back(std::move(data));
+        add(name, dtype, std::move(shape), owned_.back());
     }
     /// A tensor whose bytes are `rows` runs of `row_bytes`, `stride` bytes apart. Fails when they
     /// are not as many as shape and dtype take, or when the name was added before.
@@ -128,6 +135,7 @@ private:
         }
     }
 
+    std::deque<std::vector<std::byte>> owned_;  // a deque: its elements stay where they are
     std::string path_;
     Metadata metadata_;
     std::vector<Source> tensors_;

@@ -2,7 +2,7 @@
 // What nibble's checkpoints add to safetensors: docs/files.md describes them for other programs.
 //
 //     tensor  NAME            codes: F32 F16 BF16 F8_E4M3 F8_E5M2 I8 [rows, cols]; values under a
-//                             byte as U8 [rows, bytes], lowest bits first
+//                             byte as U8 [rows, bytes], lowest bits first, int3 in three bits
 //     tensor  NAME.scales     [rows, runs], or [1] for one scale per tensor (formats with scales)
 //     tensor  NAME.offsets    the same shape (asymmetric formats)
 //     text    nibble.format   "1": the version of this description
@@ -45,8 +45,31 @@ inline constexpr unsigned checkpoint_format = 1;
 
 /// Bytes of a row of `cols` codes.
 [[nodiscard]] constexpr std::uint64_t code_bytes(ValueKind kind, std::uint64_t cols) noexcept {
-    const auto bits = static_cast<unsigned>(bits_of(kind));
-    return bits < 8 ? cols / (8 / bits) + (cols % (8 / bits) != 0 ? 1 : 0) : cols * (bits / 8);
+    const auto bits = static_cast<unsigned>(file_bits_of(kind));
+    if (bits >= 8) return cols * (bits / 8);
+    return cols / 8 * bits + (cols % 8 * bits + 7) / 8;
+}
+
+/// Code k of a row of packed codes of b < 8 bits: bits k * b and up, lowest first.
+[[nodiscard]] inline std::uint8_t packed_code(const std::byte* row, std::size_t k,
+                                              unsigned b) noexcept {
+    const std::size_t at = k * b;
+    const auto low = static_cast<unsigned>(at % 8);
+    unsigned bits = std::to_integer<unsigned>(row[at / 8]) >> low;
+    if (low + b > 8) bits |= std::to_integer<unsigned>(row[at / 8 + 1]) << (8 - low);
+    return static_cast<std::uint8_t>(bits & ((1u << b) - 1));
+}
+/// Puts it where the row has zeros.
+inline void pack_code(std::byte* row, std::size_t k, unsigned b, std::uint8_t code) noexcept {
+    const std::size_t at = k * b;
+    const auto low = static_cast<unsigned>(at % 8);
+    const unsigned bits = (code & ((1u << b) - 1)) << low;
+    row[at / 8] |= static_cast<std::byte>(bits & 0xFFu);
+    if (low + b > 8) row[at / 8 + 1] |= static_cast<std::byte>(bits >> 8);
+}
+/// The number of three bits in two's complement that an int3's code in a file stands for.
+[[nodiscard]] constexpr int int3_number(std::uint8_t code) noexcept {
+    return code >= 4 ? code - 8 : code;
 }
 
 /// A quantized matrix in a file: its planes, checked against its description.
@@ -104,9 +127,9 @@ template <class T>
 /// Fails unless the bits after a row's last code are zero (padding adds nothing to a sum) and, for
 /// ternary values, no code is the one that is never made.
 inline void expect_canonical(const StoredMatrix& m, const std::string& where) {
-    const auto bits = static_cast<unsigned>(bits_of(m.spec.value));
+    const auto bits = static_cast<unsigned>(file_bits_of(m.spec.value));
     if (bits >= 8) return;
-    const std::size_t used = m.cols % (8 / bits) * bits;
+    const std::size_t used = m.cols % 8 * bits % 8;
     for (std::size_t r = 0; r < m.rows && m.row_bytes != 0; ++r) {
         const auto row = m.codes.subspan(r * m.row_bytes, m.row_bytes);
         if (used != 0 && std::to_integer<unsigned>(row.back()) >> used != 0)
@@ -152,6 +175,9 @@ inline void decode_row(const StoredMatrix& m, std::size_t r, float* out, std::ve
     const std::byte* codes = m.codes.data() + r * m.row_bytes;
     if (bits_of(m.spec.value) >= 8)
         static_cast<void>(to_floats(dtype_of(m.spec.value), codes, m.cols, out));
+    else if (m.spec.value == ValueKind::int3)
+        for (std::size_t i = 0; i < m.cols; ++i)
+            out[i] = static_cast<float>(int3_number(packed_code(codes, i, 3)));
     else
         dispatch_value(m.spec.value, [&]<class V>(V) {
             if constexpr (PackedValue<V>) {

@@ -207,10 +207,18 @@ void read_parameter(On& on, const SafetensorsFile& file, const std::string& name
     };
     if (text != nullptr && !transposed) {
         const StoredMatrix m = stored_matrix(file, name, *text);
-        if (m.spec.value == spec.value && m.scaled() == format_traits<F>::scaled &&
+        // The codes of int3 are codes of int4 too.
+        const bool three = m.spec.value == ValueKind::int3 &&
+                           (spec.value == ValueKind::int3 || spec.value == ValueKind::int4);
+        if ((m.spec.value == spec.value || three) && m.scaled() == format_traits<F>::scaled &&
             (!m.scaled() || (m.spec.scale == spec.scale && m.spec.symmetric == spec.symmetric &&
                              m.run == to.run() && m.scale_stride == to.scale_stride()))) {
-            copy_codes(m.codes, m.row_bytes);
+            if constexpr (spec.value == ValueKind::int3 || spec.value == ValueKind::int4)
+                for (std::size_t r = 0; three && r < to.rows(); ++r)
+                    for (std::size_t k = 0; k < to.cols(); ++k)
+                        to.codes().row(r).set(
+                            k, V(int3_number(packed_code(m.codes.data() + r * m.row_bytes, k, 3))));
+            if (!three) copy_codes(m.codes, m.row_bytes);
             copy_values(m.scales.data(), to.scales().size(), to.scales().data());
             copy_values(m.offsets.data(), to.offsets().size(), to.offsets().data());
             return;

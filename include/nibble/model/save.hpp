@@ -40,9 +40,18 @@ void add_parameter(SafetensorsWriter& file, const std::string& name, const Matri
     using S = typename Matrix<F, Memory>::S;
     constexpr QuantizationSpec spec = spec_of<F>();
     const auto row_bytes = static_cast<std::size_t>(code_bytes(kind_of<V>, m.cols()));
-    file.add_rows(name, dtype_of(kind_of<V>), {m.rows(), bits_v<V> < 8 ? row_bytes : m.cols()},
-                  m.codes().data(), m.rows(), row_bytes,
-                  m.codes().stride() / values_per_unit<V> * sizeof(unit_t<V>));
+    if constexpr (file_bits_of(kind_of<V>) != bits_v<V>) {
+        std::vector<std::byte> codes(m.rows() * row_bytes);
+        for (std::size_t r = 0; r < m.rows(); ++r)
+            for (std::size_t k = 0; k < m.cols(); ++k)
+                pack_code(codes.data() + r * row_bytes, k, file_bits_of(kind_of<V>),
+                          value_traits<V>::to_bits(m.codes().row(r)[k]));
+        file.add_owned(name, DType::U8, {m.rows(), row_bytes}, std::move(codes));
+    } else {
+        file.add_rows(name, dtype_of(kind_of<V>), {m.rows(), bits_v<V> < 8 ? row_bytes : m.cols()},
+                      m.codes().data(), m.rows(), row_bytes,
+                      m.codes().stride() / values_per_unit<V> * sizeof(unit_t<V>));
+    }
     if (is_plain(spec)) return;
     file.set("nibble.tensor." + name,
              to_string(spec) + " " + std::to_string(m.rows()) + "x" + std::to_string(m.cols()));
@@ -58,11 +67,9 @@ void add_parameter(SafetensorsWriter& file, const std::string& name, const Matri
     }
 }
 
-/// Writes every parameter of `model` to `path`, with `notes` as further metadata. Loading into the
-/// same formats gives the same bits. When it fails, the old file stays as it was.
+/// The metadata of a checkpoint: `notes`, then format, library, the model's name and its sizes.
 template <class M>
-void save(const M& model, const std::string& path, const Metadata& notes = {}) {
-    SafetensorsWriter file(path);
+void describe(SafetensorsWriter& file, const M& model, const Metadata& notes) {
     for (const auto& [key, text] : notes) file.set(key, text);
     file.set("nibble.format", std::to_string(checkpoint_format));
     file.set("nibble.version", NIBBLE_VERSION);
@@ -73,6 +80,14 @@ void save(const M& model, const std::string& path, const Metadata& notes = {}) {
                 file.set(std::string("nibble.config.") + field, field_text(value));
             },
             model.config);
+}
+
+/// Writes every parameter of `model` to `path`, with `notes` as further metadata. Loading into the
+/// same formats gives the same bits. When it fails, the old file stays as it was.
+template <class M>
+void save(const M& model, const std::string& path, const Metadata& notes = {}) {
+    SafetensorsWriter file(path);
+    describe(file, model, notes);
     // Parameters without elements (a bias that is turned off) are not there.
     for_each_parameter(
         [&](const std::string& name, const auto& parameter) {

@@ -46,7 +46,8 @@ struct ParsedSpec {
 /// Every value name that parse_spec knows, for messages and --help.
 inline constexpr std::string_view precision_names =
     "fp32 (f32, float32, float), fp16 (f16, float16, half), bf16 (bfloat16), fp8 (fp8_e4m3, e4m3), "
-    "fp8_e5m2 (e5m2), fp4 (fp4_e2m1, mxfp4), nf4, int8 (i8), int4 (i4), int2 (i2), ternary";
+    "fp8_e5m2 (e5m2), fp4 (fp4_e2m1, mxfp4), nf4, int8 (i8), int4 (i4), int3 (i3), int2 (i2), "
+    "ternary";
 
 /// The spec a bare value name stands for: the granularity that suits it.
 [[nodiscard]] constexpr QuantizationSpec default_spec(ValueKind value) noexcept {
@@ -55,6 +56,7 @@ inline constexpr std::string_view precision_names =
         case ValueKind::e4m3:
         case ValueKind::e5m2: return {value, Granularity::row, 0};
         case ValueKind::int4:
+        case ValueKind::int3:
         case ValueKind::int2:
         case ValueKind::ternary: return {value, Granularity::group, 32};
         case ValueKind::nf4: return {value, Granularity::group, 64};
@@ -96,7 +98,8 @@ inline constexpr std::string_view precision_names =
         {"mxfp4", ValueKind::e2m1},    {"nf4", ValueKind::nf4},
         {"e8m0", ValueKind::e8m0},     {"int8", ValueKind::int8},
         {"i8", ValueKind::int8},       {"int4", ValueKind::int4},
-        {"i4", ValueKind::int4},       {"int2", ValueKind::int2},
+        {"i4", ValueKind::int4},       {"int3", ValueKind::int3},
+        {"i3", ValueKind::int3},       {"int2", ValueKind::int2},
         {"i2", ValueKind::int2},       {"ternary", ValueKind::ternary},
     };
     for (const Spelling& s : spellings)

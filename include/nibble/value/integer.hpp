@@ -20,6 +20,7 @@ struct IntegerValue {
 
 using Int8Value = IntegerValue<8, -128, 127>;
 using Int4Value = IntegerValue<4, -8, 7>;
+using Int3Value = IntegerValue<4, -4, 3>;  ///< three bits in the place of four; files hold three
 using Int2Value = IntegerValue<2, -2, 1>;
 using Ternary = IntegerValue<2, -1, 1>;  ///< -1, 0, 1 in two bits; the code -2 is never made
 
@@ -54,6 +55,7 @@ struct value_traits<IntegerValue<Bits, Low, High>> {
     using compute = float;
     static constexpr int bits = Bits;
     static constexpr std::string_view name = Bits == 8   ? "int8"
+                                             : Low == -4 ? "int3"
                                              : Bits == 4 ? "int4"
                                              : Low == -1 ? "ternary"
                                                          : "int2";

@@ -19,7 +19,7 @@ struct TypeList {
 
 /// The values that compute in float and may be the elements of a tensor.
 using FloatValues = TypeList<float, half, bfloat16, fp8_e4m3, fp8_e5m2, fp4_e2m1, Nf4, Int8Value,
-                             Int4Value, Int2Value, Ternary>;
+                             Int4Value, Int3Value, Int2Value, Ternary>;
 
 /// A run-time name of a value type. The numbers are stored in files: never renumber.
 enum class ValueKind : std::uint8_t {
@@ -36,6 +36,7 @@ enum class ValueKind : std::uint8_t {
     int2 = 10,
     ternary = 11,
     fp64 = 12,
+    int3 = 13,
 };
 
 /// Calls f with a default-made value of the type that `kind` names; f is a generic callable.
@@ -51,6 +52,7 @@ constexpr decltype(auto) dispatch_value(ValueKind kind, F&& f) {
         case ValueKind::e8m0: return f(E8M0{});
         case ValueKind::int8: return f(Int8Value{});
         case ValueKind::int4: return f(Int4Value{});
+        case ValueKind::int3: return f(Int3Value{});
         case ValueKind::int2: return f(Int2Value{});
         case ValueKind::ternary: return f(Ternary{});
         case ValueKind::fp64: return f(double{});
@@ -82,6 +84,8 @@ inline constexpr ValueKind kind_of<Int8Value> = ValueKind::int8;
 template <>
 inline constexpr ValueKind kind_of<Int4Value> = ValueKind::int4;
 template <>
+inline constexpr ValueKind kind_of<Int3Value> = ValueKind::int3;
+template <>
 inline constexpr ValueKind kind_of<Int2Value> = ValueKind::int2;
 template <>
 inline constexpr ValueKind kind_of<Ternary> = ValueKind::ternary;
@@ -92,14 +96,19 @@ inline constexpr ValueKind kind_of<double> = ValueKind::fp64;
 [[nodiscard]] constexpr std::string_view name_of(ValueKind kind) noexcept {
     constexpr std::string_view names[] = {"fp32",     "fp16",    "bf16", "fp8_e4m3", "fp8_e5m2",
                                           "fp4_e2m1", "nf4",     "e8m0", "int8",     "int4",
-                                          "int2",     "ternary", "fp64"};
+                                          "int2",     "ternary", "fp64", "int3"};
     return names[static_cast<std::size_t>(kind)];
 }
 
 /// Bits that one element of this kind occupies.
 [[nodiscard]] constexpr int bits_of(ValueKind kind) noexcept {
-    constexpr int bits[] = {32, 16, 16, 8, 8, 4, 4, 8, 8, 4, 2, 2, 64};
+    constexpr int bits[] = {32, 16, 16, 8, 8, 4, 4, 8, 8, 4, 2, 2, 64, 4};
     return bits[static_cast<std::size_t>(kind)];
+}
+
+/// Bits that one element of this kind occupies in a file.
+[[nodiscard]] constexpr int file_bits_of(ValueKind kind) noexcept {
+    return kind == ValueKind::int3 ? 3 : bits_of(kind);
 }
 
 }  // namespace nibble
