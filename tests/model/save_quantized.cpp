@@ -40,11 +40,7 @@ struct Small {
             model);
         text = ptq::windows_of(ids, 16);
     }
-    ptq::Network network() {
-        auto net = ptq::network_of(on, model);
-        net.links = links_of(model);
-        return net;
-    }
+    ptq::Network network() { return linked_network(on, model); }
     double difference(const Tensor<float>& before) {
         const auto now = network().forward(text.sequences().part(0, 2));
         double most = 0;
@@ -156,4 +152,58 @@ TEST_CASE("what a recipe cannot do is said") {
     auto plain = other.network();
     CHECK(ptq::quantize(plain, {}, {.policy = four, .method = ptq::Method::hqq}).tensors.size() ==
           10);
+}
+
+TEST_CASE("a Llama's residual path and heads rotate without a change of its function") {
+    for (const bool tied : {false, true}) {
+        CAPTURE(tied);
+        ptq::Watched on{1};
+        Llama<float, ptq::Watched> model({.vocabulary = 30,
+                                          .context = 12,
+                                          .layers = 2,
+                                          .heads = 4,
+                                          .kv_heads = 2,
+                                          .channels = 48,
+                                          .hidden = 40,
+                                          .head_size = 8,
+                                          .tied = tied},
+                                         Seed{9});
+        Random random(1);
+        for_each_parameter(
+            [&](const std::string&, auto& p) {
+                if (p.empty()) return;
+                if constexpr (is_matrix<std::remove_cvref_t<decltype(p)>>) {
+                    for (float& x : p.codes().units()) x *= 8;
+                } else {
+                    for (std::size_t i = 0; i < p.cols(); ++i)
+                        p.view()(0, i) = 0.5f + float(random.uniform());
+                }
+            },
+            model);
+        std::vector<std::int32_t> ids;
+        for (int i = 0; i < 49; ++i) ids.push_back(std::int32_t(random.below(30)));
+        const auto text = ptq::windows_of(ids, 12);
+        auto net = linked_network(on, model);
+        const auto before = net.forward(text.sequences());
+        auto seen = ptq::gather(net, text);
+        CHECK(ptq::rotate_residual(net, seen) == !tied);
+        CHECK(ptq::rotate_heads(net, seen) == 2);
+        ptq::smooth(net, seen);
+        const auto after = net.forward(text.sequences());
+        double most = 0, size = 0;
+        for (std::size_t r = 0; r < after.rows(); ++r)
+            for (std::size_t i = 0; i < after.cols(); ++i) {
+                most = std::max(most, std::fabs(double(after(r, i) - before(r, i))));
+                size = std::max(size, std::fabs(double(before(r, i))));
+            }
+        CHECK(most < 1e-4 * size);
+        const auto again = ptq::gather(net, text);
+        for (const auto& [key, statistics] : again) {
+            const std::string name = key;
+            CAPTURE(name);
+            for (std::size_t i = 0; i < statistics.hessian.rows(); i += 5)
+                CHECK(seen.at(name).hessian(i, i) ==
+                      doctest::Approx(double(statistics.hessian(i, i))).epsilon(2e-3));
+        }
+    }
 }

@@ -56,8 +56,7 @@ struct Bench {
     /// The loss above the exact model's.
     double loss_above(const char* policy, ptq::Recipe recipe, double* kept = nullptr) {
         Model copy = model;
-        auto net = ptq::network_of(on, copy);
-        net.links = links_of(copy);
+        auto net = linked_network(on, copy);
         recipe.policy = ptq::parse_policy(policy, "policy");
         const auto outcome = ptq::quantize(net, calibration, recipe);
         const auto after = ptq::evaluate(on, validation, net.forward, &exact);

@@ -8,8 +8,7 @@ TEST_CASE("weights and activations in int8, from a file that was smoothed and ro
     Bench b;
     test::Temporary folder;
     test::Model copy = b.model;
-    auto net = ptq::network_of(b.on, copy);
-    net.links = links_of(copy);
+    auto net = linked_network(b.on, copy);
     const auto outcome = ptq::quantize(net, b.calibration,
                                        {.policy = ptq::parse_policy("*.weight int8-row", "policy"),
                                         .method = ptq::Method::nearest,

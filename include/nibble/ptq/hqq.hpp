@@ -83,7 +83,8 @@ struct HqqOptions {
         }
         return std::pair{best, least};
     };
-    auto [best, least] = polished(covering(grid, low, high));
+    Affine best;
+    double least = std::numeric_limits<double>::infinity();
     const auto attempt = [&](Affine start) {
         if (start.scale == 0) return;
         const auto [a, e] = polished(start);
@@ -92,6 +93,7 @@ struct HqqOptions {
             least = e;
         }
     };
+    attempt(covering(grid, low, high));
     // Beside an offset the scale stays that of the range, as in the paper. Alone it is caught by the
     // next local minimum: a few clipped ranges to start from.
     for (const float ratio : {0.9f, 0.8f, 0.7f, 0.55f}) {

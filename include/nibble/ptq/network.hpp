@@ -88,11 +88,20 @@ struct Link {
     }
 };
 
+/// The path that every block reads and adds to. Rotating its channels changes nothing when all that
+/// write and all that read are rotated too, and nothing in between treats channels apart.
+struct Residual {
+    std::vector<std::string> tables;   ///< embeddings: a column for each channel
+    std::vector<std::string> writers;  ///< weights with a row, biases with an element, a channel
+    std::vector<std::string> readers;  ///< weights with a column for each channel
+};
+
 /// A float model that runs on a watched place.
 struct Network {
     Watched* on = nullptr;
     std::vector<Parameter> parameters;
     std::vector<Link> links;
+    Residual residual;  ///< empty where it cannot be rotated
     /// Logits of every position: [sequences * length, classes].
     std::function<Tensor<float>(const Sequences&)> forward;
     /// Runs forward, asks `slope` for d loss / d logits, and puts the gradient of every parameter

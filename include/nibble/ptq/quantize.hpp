@@ -4,7 +4,7 @@
 //
 //     ptq::Watched on;
 //     auto model = load<Gpt2<float, ptq::Watched>>(path);
-//     auto net = ptq::network_of(on, model);
+//     auto net = linked_network(on, model);            // model/links.hpp
 //     auto text = ptq::windows_of(ids, model.config.context);
 //     auto done = ptq::quantize(net, text, {.policy = ptq::parse_policy("*.weight int4-g128", "")});
 //     save_quantized(model, done.tensors, out);        // model/save_quantized.hpp
@@ -14,7 +14,7 @@
 
 #include <nibble/kernel/error_report.hpp>
 #include <nibble/ptq/policy.hpp>
-#include <nibble/ptq/smooth.hpp>
+#include <nibble/ptq/rotate.hpp>
 #include <nibble/ptq/tune.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -31,7 +31,7 @@ struct Recipe {
     bool sequential = true;  ///< gptq: each block sees what the rounded blocks before it give
     bool smooth = false;     ///< SmoothQuant first: for formats that round activations too
     float strength = 0.5f;   ///< of smooth
-    bool rotate = false;     ///< Hadamard rotation within heads first
+    bool rotate = false;     ///< Hadamard rotations first, of all that the model lets rotate
     TuneOptions tune = {.steps = 0};  ///< afterwards; no steps: none
 };
 
@@ -139,7 +139,10 @@ inline void round_plain(View<float> w, ValueKind kind) {
             gather_tables(net, text, scaled, seen);
         say("calibrate", 1, 1);
     }
-    if (recipe.rotate) rotate_heads(net, seen);
+    if (recipe.rotate) {
+        rotate_residual(net, seen);
+        rotate_heads(net, seen);
+    }
     if (recipe.smooth) smooth(net, seen, recipe.strength);
     if (recipe.method == Method::awq)
         scale_by_activations(net, spec_of, seen, [&](std::size_t done, std::size_t total) {

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // Changes of a model that leave its function as it was and make it easier to round: channels scaled
-// where one part hands over to the next (AWQ, Lin et al. 2023; SmoothQuant, Xiao et al. 2022), and the
-// channels of a head rotated by a Hadamard matrix (QuaRot, Ashkboos et al. 2024).
+// where one part hands over to the next (AWQ, Lin et al. 2023; SmoothQuant, Xiao et al. 2022).
 //
-//     y = W f(x),  f(x) = D f'(x)   =>   y = (W D) f'(x),   D diagonal, or orthogonal within a head
+//     y = W f(x),  f(x) = D f'(x)   =>   y = (W D) f'(x),   D diagonal
 //
 // AWQ:         s = (mean |x|)^a, a searched for each link by the output error after rounding
 // SmoothQuant: s = (largest |x|)^a / (largest |w| of the column)^(1 - a)
 #pragma once
 
 #include <nibble/ptq/method.hpp>
-
-#include <bit>
 
 namespace nibble::inline NIBBLE_ARCH {
 namespace ptq {
@@ -140,50 +137,6 @@ inline void smooth(Network& net, Statistics& all, float strength = 0.5f) {
                                   1e3f);
         scale_link(net, link, s, all);
     }
-}
-
-/// x times the n x n Hadamard matrix divided by sqrt(n), in place; n a power of two. Its own inverse.
-inline void hadamard(float* x, std::size_t n, std::size_t stride = 1) noexcept {
-    for (std::size_t half = 1; half < n; half *= 2)
-        for (std::size_t i = 0; i < n; i += 2 * half)
-            for (std::size_t j = i; j < i + half; ++j) {
-                const float a = x[j * stride], b = x[(j + half) * stride];
-                x[j * stride] = a + b;
-                x[(j + half) * stride] = a - b;
-            }
-    const float by = 1 / std::sqrt(static_cast<float>(n));
-    for (std::size_t i = 0; i < n; ++i) x[i * stride] *= by;
-}
-
-/// Rotates the channels of every head between values and output projection, where the size of a head is
-/// a power of two: outliers of single channels are spread over the head. Gives the links changed.
-inline std::size_t rotate_heads(Network& net, Statistics& all) {
-    std::size_t changed = 0;
-    for (const Link& link : net.links) {
-        if (link.head < 2 || !std::has_single_bit(link.head)) continue;
-        for (const std::string& name : link.sources) {
-            Parameter& p = net.at(name);
-            for (std::size_t c = link.first; c < link.first + link.channels; c += link.head)
-                if (!p.matrix) hadamard(&p.value(0, c), link.head);
-                else
-                    for (std::size_t k = 0; k < p.value.cols; ++k)
-                        hadamard(&p.value(c, k), link.head, p.value.stride);
-        }
-        for (const std::string& name : link.users) {
-            Parameter& p = net.at(name);
-            const auto found = all.find(name);
-            for (std::size_t c = 0; c < p.value.cols; c += link.head) {
-                for (std::size_t r = 0; r < p.value.rows; ++r) hadamard(&p.value(r, c), link.head);
-                if (found == all.end() || found->second.hessian.empty()) continue;
-                Tensor<float>& h = found->second.hessian;
-                for (std::size_t i = 0; i < h.rows(); ++i) hadamard(&h(i, c), link.head);
-                for (std::size_t i = 0; i < h.cols(); ++i)
-                    hadamard(&h(c, i), link.head, h.stride());
-            }
-        }
-        ++changed;
-    }
-    return changed;
 }
 
 }  // namespace ptq
