@@ -129,6 +129,53 @@ TEST_CASE("the kernels of one neuron and one synapse") {
     }
 }
 
+TEST_CASE("pairs of spikes, patterns and the life of a memory neuron") {
+    const json& x = vectors()["executed"];
+    for (const json& c : x["stdp_exponential"]) {
+        CHECK(pair_change({}, c[0]) == c[1].get<float>());
+        const std::uint8_t before[] = {0, 1, 10, 128, 250, 255};
+        for (std::size_t k = 0; k < 6; ++k)
+            CHECK(pair_weight({}, before[k], c[0]) == c[2][k].get<std::uint8_t>());
+    }
+    for (const json& c : x["pattern_hash"]) {
+        PatternHash hash;
+        for (const json& frame : c["frames"]) {
+            auto set = frame.get<std::vector<std::uint32_t>>();
+            std::sort(set.begin(), set.end());
+            hash.add(set);
+        }
+        CHECK(hash.total() == c["total"].get<std::size_t>());
+        CHECK(std::to_string(hash.digest()) == c["xxh64_seed0"].get<std::string>());
+    }
+    for (const json& c : x["memory_lifecycle"]) {
+        MemoryProperties p;
+        p.initial_lifespan = c["initial_lifespan"];
+        p.lifespan_growth = c["growth"];
+        p.longterm_threshold = c["longterm_threshold"];
+        MemoryNeurons neurons(p, 10);
+        for (const json& op : c["ops"]) {
+            const std::string what = op[0];
+            CAPTURE(what);
+            if (what == "create") {
+                bool fresh = false;
+                CHECK(first_memory_neuron + neurons.meet(42, fresh) == op[1].get<std::uint32_t>());
+            } else if (what == "age") {
+                std::size_t died = 0;
+                neurons.age([&](std::uint32_t) { ++died; });
+                CHECK(died == op[1].get<std::size_t>());
+            } else if (what == "reactivate") {
+                CHECK(neurons.wake(0) == op[1].get<bool>());
+            } else {
+                CHECK(what == "check_ltm");
+                CHECK(neurons.settle() == op[1].get<std::size_t>());
+            }
+            const MemoryNeurons::Neuron& n = neurons.neurons()[0];
+            CHECK((what == "check_ltm" ? n.longterm : n.alive) == (op[2].get<int>() != 0));
+            CHECK(n.lifespan == op[3].get<double>());
+        }
+    }
+}
+
 TEST_CASE("traces of whole bursts") {
     const Host one(1);
     for (const json& trace : vectors()["executed"]["npu_traces"]) {

@@ -2,19 +2,10 @@
 // test program includes it.
 #pragma once
 
-#include <atomic>
-#include <cstddef>
 #include <cstdlib>
 #include <new>
 
-namespace support {
-
-inline std::atomic<std::size_t> counted{0};
-
-/// Requests to the system so far.
-[[nodiscard]] inline std::size_t allocations() { return counted.load(); }
-
-}  // namespace support
+#include "support/allocation_count.hpp"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define NIBBLE_TEST_HOOKS

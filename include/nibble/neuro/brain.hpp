@@ -20,7 +20,7 @@
 #pragma once
 
 #include <nibble/kernel/executor.hpp>
-#include <nibble/neuro/brain_plasticity.hpp>
+#include <nibble/neuro/brain_learning.hpp>
 #include <nibble/neuro/brain_work.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -38,9 +38,11 @@ struct FiredNeuron {
     float potential = 0.0f;  ///< at firing, in real units; 0 when the area is not sampled
 };
 
+struct BrainArchive;
+
 template <NeuralValue V, class A = Isa>
-class Brain : public BrainNet<V, A> {
-    using Net = BrainNet<V, A>;
+class Brain : public BrainLearning<V, A> {
+    using Net = BrainLearning<V, A>;
 
 public:
     using typename Net::Area;
@@ -112,28 +114,15 @@ public:
         });
     }
 
-    /// Makes synapses from one area to another plastic; a second rule of a pair replaces the first.
-    /// Error: areas that are not there, a window of 0.
-    void add(const PlasticityRule& rule) {
-        if (rule.source_area >= areas() || rule.target_area >= areas() || rule.window == 0)
-            fail("Brain: plasticity from area " + std::to_string(rule.source_area) + " to " +
-                 std::to_string(rule.target_area) + " of " + std::to_string(areas()) + " over " +
-                 std::to_string(rule.window) + " bursts, expected areas and 1 or more");
-        std::erase_if(rules_, [&](const PlasticityRule& r) {
-            return r.source_area == rule.source_area && r.target_area == rule.target_area;
-        });
-        rules_.push_back(rule);
-        stale_ = true;
-    }
-    [[nodiscard]] const std::vector<PlasticityRule>& plasticity() const noexcept { return rules_; }
-
     /// One burst.
     BurstResult burst(const BasicHost<A>& on) {
         if (stale_ || shares_.size() != static_cast<std::size_t>(on.threads()))
             prepare(on.threads());
+        if (this->stale_areas_) this->derive_stale();
         ++burst_;
         BurstResult result;
         result.burst = burst_;
+        this->stage_replays();
         feed_power();
         for (SpikeFeed& f : feeds_) result.events += fill(f);
         on.parallel_for(shares_.size(), 1, [&](std::size_t first, std::size_t last) {
@@ -145,12 +134,14 @@ public:
                 areas_[p.area].saturated += p.counts.saturated;
             }
         for (Area& a : areas_) a.staged.clear();
-        learn();
+        this->learn();
         return result;
     }
 
 private:
+    friend struct BrainArchive;
     using Net::areas_;
+    using Net::burst_;
     using Net::options_;
     using Net::projections_;
     using Net::stale_;
@@ -229,10 +220,7 @@ private:
             feed_of_.push_back(f);
             kept[p.source_area] = std::max<std::uint32_t>(kept[p.source_area], p.delay);
         }
-        for (const PlasticityRule& r : rules_) {
-            kept[r.source_area] = std::max(kept[r.source_area], r.window);
-            kept[r.target_area] = std::max(kept[r.target_area], r.window);
-        }
+        this->need(kept);
         for (SpikeFeed& f : feeds_) f.fired.reserve(areas_[f.area].room / 8 + 64);
         for (std::size_t k = 0; k < areas(); ++k) keep(areas_[k], kept[k]);
         choose_charge_bits();
@@ -259,35 +247,17 @@ private:
     void choose_charge_bits() {
         if constexpr (std::is_integral_v<Charge>)
             for (std::size_t k = 0; k < areas(); ++k) {
-                const int bits = most_charge_bits(this->projections_, areas_, k, rules_);
+                const int bits = most_charge_bits(projections_, areas_, k, this->plastic_pairs());
                 if (bits == areas_[k].charge_bits_used) continue;
                 areas_[k].charge_bits_used = bits;
                 derive(areas_[k], options_);
             }
     }
-    void learn() {
-        for (const PlasticityRule& r : rules_) {
-            if (burst_ < r.window) continue;
-            if (apply_window_rule(r, areas_, projections_, burst_, activity_)) stale_ = true;
-            if (r.associative) associate(r);
-        }
-    }
-    void associate(const PlasticityRule& r) {
-        new_synapses(r, areas_, projections_, activity_, created_);
-        if (created_.empty()) return;
-        this->append(r.source_area, r.target_area, 1, created_);
-        stale_ = true;
-    }
-
     std::vector<SpikeFeed> feeds_;
     std::vector<std::size_t> feed_of_;                          // by projection
     std::vector<std::vector<std::size_t>> leaving_, arriving_;  // projections by area
     std::vector<Share> shares_;
     std::vector<std::uint32_t> ledger_;
-    std::vector<PlasticityRule> rules_;
-    WindowActivity activity_;
-    std::vector<LocalSynapse> created_;
-    std::uint64_t burst_ = 0;
     float power_ = 1.0f;
     bool fatigue_ = false;
 };

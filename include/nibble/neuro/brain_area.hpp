@@ -43,6 +43,7 @@ enum class UpdateMode : std::uint8_t {
 /// The state and parameters of an area's neurons. Brain<V> owns these and moves them on.
 template <NeuralValue V, class A = Isa>
 struct BrainArea {
+    using Value = V;
     using Charge = BrainCharge<V>;
     using Wide = BrainWide<V>;
 
@@ -62,6 +63,8 @@ struct BrainArea {
     std::uint32_t kept = 1;
     std::vector<std::uint8_t> fired_psp;  ///< ring like spikes, when psps are driven by potentials
     std::vector<float> fired_potential;   ///< real potential at the last spike, when sampled
+    bool fires_always = false;            ///< whatever arrives makes a spike: memory neurons
+    bool stale = false;                   ///< parameters changed since derive()
     bool count_always = false;            ///< counts spikes without a limit too
 
     Plane<float> threshold{1.0f}, limit{std::numeric_limits<float>::infinity()}, keep{1.0f};
@@ -117,7 +120,8 @@ private:
         std::uint64_t* const now = row(burst);
         BurstCounts n;
         for (std::size_t b = begin; b < end; ++b, charge += lif_block) {
-            const std::uint64_t touched = all ? ~std::uint64_t{0} : touched_block<A>(charge);
+            const std::uint64_t touched =
+                all && !fires_always ? ~std::uint64_t{0} : touched_block<A>(charge);
             const std::uint64_t forgets = forgetful.empty() ? 0 : forgetful[b];
             if (forgets != 0) forget(b, touched != 0 ? forgets : forgets & candidates[b]);
             now[b] = 0;
@@ -126,7 +130,8 @@ private:
                 continue;
             }
             candidates[b] = touched & valid(b);
-            now[b] = step_block(b, charge, burst, all, touched, rounding, n);
+            if (fires_always) now[b] = fire_touched(b, charge, burst);
+            else now[b] = step_block(b, charge, burst, all, touched, rounding, n);
             n.candidates += static_cast<std::uint64_t>(std::popcount(candidates[b]));
             n.fired += static_cast<std::uint64_t>(std::popcount(now[b]));
             n.silent += static_cast<std::uint64_t>(std::popcount(candidates[b] & silent[b]));
@@ -201,6 +206,15 @@ private:
         return fired;
     }
 
+    std::uint64_t fire_touched(std::size_t b, Charge* charge, std::uint64_t burst) noexcept {
+        const Wide unit = static_cast<Wide>(code_per_charge.common() / code_per_unit.common());
+        for_each_bit(candidates[b], [&](std::size_t i) {
+            fire(b * lif_block + i, burst,
+                 static_cast<float>(static_cast<Wide>(sum_of(charge[i])) * unit));
+        });
+        for (std::size_t i = 0; i < lif_block; ++i) charge[i] = untouched<Charge>;
+        return candidates[b];
+    }
     void wait(std::size_t g) noexcept {
         Timers::Timer t = timers.get(g);
         if (--t.countdown == 0) {

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// The structure of a brain, live: areas, numbered neurons, synapses; to build, ask and change between
-// bursts. Brain<V> (brain.hpp) adds the bursts.
+// The neurons of a brain, live: areas, numbers, parameters; to build, ask and change between bursts.
+// BrainWiring (brain_wiring.hpp) adds the synapses and Brain (brain.hpp) the bursts.
 #pragma once
 
 #include <nibble/neuro/brain_setup.hpp>
-#include <nibble/neuro/brain_synapses.hpp>
 
 #include <map>
-#include <tuple>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -20,12 +18,11 @@ struct NeuronPlace {
     friend bool operator==(const NeuronPlace&, const NeuronPlace&) = default;
 };
 
-/// Areas and what connects them. Neurons are numbered as brain_types.hpp says.
+/// Areas of neurons. Neurons are numbered as brain_types.hpp says.
 template <NeuralValue V, class A = Isa>
 class BrainNet {
 public:
     using Area = BrainArea<V, A>;
-    using Projections = std::vector<BrainProjection<A>>;
 
     BrainNet() = default;
     explicit BrainNet(const BrainOptions& options) : options_(options) {
@@ -47,6 +44,7 @@ public:
         set_up(a, p, memory ? first_memory_neuron : static_cast<std::uint32_t>(neurons()), count,
                memory ? options_.memory_room : count, options_);
         areas_.push_back(std::move(a));
+        if (!memory) numbered_.push_back(static_cast<std::uint32_t>(areas_.size() - 1));
         stale_ = true;
         return areas_.size() - 1;
     }
@@ -54,16 +52,23 @@ public:
     [[nodiscard]] const BrainOptions& options() const noexcept { return options_; }
     [[nodiscard]] std::size_t areas() const noexcept { return areas_.size(); }
     [[nodiscard]] const Area& area(std::size_t i) const { return areas_.at(i); }
-    [[nodiscard]] const Projections& projections() const noexcept { return projections_; }
     /// Neurons that were added with areas; memory neurons are not among them.
     [[nodiscard]] std::uint64_t neurons() const noexcept {
         std::uint64_t n = 0;
         for (const Area& a : areas_) n += is_memory(a) ? 0 : a.neurons;
         return n;
     }
-    [[nodiscard]] std::uint64_t synapses() const noexcept {
-        std::uint64_t n = 0;
-        for (const auto& p : projections_) n += p.synapses();
+
+    /// Bytes of the state of all neurons as allocated: potentials, timers and words of bits. The sums
+    /// of a burst, which are shared, and parameters of neurons that differ are not state.
+    [[nodiscard]] std::size_t state_bytes() const noexcept {
+        std::size_t n = 0;
+        for (const Area& a : areas_)
+            n += a.potential.size() * sizeof(unit_t<V>) + a.timers.bytes() +
+                 a.fired_psp.capacity() +
+                 8 * (a.candidates.capacity() + a.silent.capacity() + a.counting.capacity() +
+                      a.forgetful.capacity() + a.removed.capacity() + a.spikes.capacity()) +
+                 4 * a.fired_potential.capacity();
         return n;
     }
 
@@ -93,20 +98,16 @@ public:
         Area& a = areas_.at(area);
         expect_parameter(a.properties.id, p, x);
         fill_parameter(a, p, x);
-        derive(a, options_);
+        a.stale = stale_areas_ = true;
     }
     void set(std::span<const std::uint32_t> neurons, NeuronParameter p, std::span<const double> x) {
         expect_equal(x.size(), neurons.size(), "Brain: set", "number of values");
-        std::vector<bool> changed(areas_.size(), false);
         for (std::size_t k = 0; k < neurons.size(); ++k) {
             const NeuronPlace at = place(neurons[k]);
             expect_parameter(areas_[at.area].properties.id, p, x[k]);
             put_parameter(areas_[at.area], p, at.i, x[k]);
-            changed[at.area] = true;
+            if (p != NeuronParameter::potential) areas_[at.area].stale = stale_areas_ = true;
         }
-        if (p == NeuronParameter::potential) return;
-        for (std::size_t a = 0; a < areas_.size(); ++a)
-            if (changed[a]) derive(areas_[a], options_);
     }
     [[nodiscard]] double get(std::uint32_t neuron, NeuronParameter p) const {
         const NeuronPlace at = place(neuron);
@@ -123,7 +124,7 @@ public:
             put_parameter(areas_[area], NeuronParameter::threshold, i, x);
         }
         areas_[area].properties = p;
-        derive(areas_[area], options_);
+        areas_[area].stale = stale_areas_ = true;
     }
     /// The numbers that neurons of an area draw their chances with, instead of their own.
     void set_chance_keys(std::size_t area, std::vector<std::uint32_t> keys) {
@@ -131,79 +132,26 @@ public:
                      "number of keys");
         areas_[area].keys = std::move(keys);
     }
-    /// How spikes of an area count: the psp of all its synapses, whether it is divided by their number,
-    /// whether the potential at firing takes its place.
-    void set_psp(std::size_t area, std::uint8_t psp) {
-        areas_.at(area).properties.psp = psp;
-        for (auto& p : projections_)
-            if (p.source_area == area) p.fill_psp(psp);
-        stale_ = true;
-    }
-    void set_psp_uniform_distribution(std::size_t area, bool on) {
-        areas_.at(area).properties.psp_uniform_distribution = on;
-        stale_ = true;
-    }
-    void set_mp_driven_psp(std::size_t area, bool on) {
-        areas_.at(area).properties.mp_driven_psp = on;
-        stale_ = true;
-    }
-
-    /// Adds synapses. Error: a neuron that is not there, a delay of 0.
-    void add(std::span<const BrainSynapse> synapses) {
-        std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint8_t>, std::vector<LocalSynapse>>
-            groups;
-        for (const BrainSynapse& s : synapses) {
-            const NeuronPlace from = place(s.source), to = place(s.target);
-            if (s.delay == 0) fail("Brain: a synapse's delay is 0, expected 1 to 255 bursts");
-            groups[{from.area, to.area, s.delay}].push_back(
-                {from.i, to.i, s.weight, s.psp, s.inhibitory});
-        }
-        for (const auto& [key, list] : groups) {
-            const auto& [from, to, delay] = key;
-            append(from, to, delay, list);
-        }
-    }
-    void add(const BrainSynapse& synapse) { add(std::span(&synapse, 1)); }
-    /// Adds an area's n synapses to another without a list: edge(e) gives a LocalSynapse, twice.
-    template <class Edge>
-    void connect(std::size_t from, std::size_t to, std::size_t n, Edge&& edge,
-                 std::uint8_t delay = 1) {
-        BrainProjection<A>& p =
-            projection(static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to), delay);
-        if (p.synapses() == 0) {
-            p.build(n, edge);
-        } else {
-            const std::vector<LocalSynapse> old = p.list();
-            p.build(old.size() + n,
-                    [&](std::size_t e) { return e < old.size() ? old[e] : edge(e - old.size()); });
-        }
-        stale_ = true;
-    }
-    /// Removes the synapses that leave(source place, target place) says; returns how many.
-    template <class Leave>
-    std::size_t remove_if(Leave&& leave) {
-        std::size_t n = 0;
-        for (auto& p : projections_) {
-            std::vector<LocalSynapse> list = p.list();
-            const std::size_t before = list.size();
-            std::erase_if(list, [&](const LocalSynapse& s) {
-                return leave(NeuronPlace{p.source_area, s.source},
-                             NeuronPlace{p.target_area, s.target}, s);
-            });
-            if (list.size() == before) continue;
-            n += before - list.size();
-            p.build(list.size(), [&](std::size_t e) { return list[e]; });
-            stale_ = true;
-        }
-        return n;
-    }
 
 protected:
+    /// Recomputes what follows from parameters that changed.
+    void derive_stale() {
+        for (Area& a : areas_)
+            if (a.stale) derive(a, options_);
+        stale_areas_ = false;
+    }
     [[nodiscard]] static bool is_memory(const Area& a) noexcept {
         return a.properties.kind == AreaKind::memory;
     }
     [[nodiscard]] std::uint32_t memory_number(NeuronPlace at) const {
         return memory_numbers_.at(at.area).at(at.i);
+    }
+    /// Numbers the next neuron of a memory area.
+    void number_next(std::uint32_t area) {
+        Area& a = areas_[area];
+        memory_numbers_[area].push_back(first_memory_neuron +
+                                        static_cast<std::uint32_t>(memory_places_.size()));
+        memory_places_.push_back({area, a.neurons++});
     }
     [[nodiscard]] bool find(std::uint32_t neuron, NeuronPlace& at) const {
         if (neuron >= first_memory_neuron) {
@@ -212,43 +160,22 @@ protected:
             at = memory_places_[m];
             return true;
         }
-        for (std::size_t k = areas_.size(); k-- > 0;) {
-            const Area& a = areas_[k];
-            if (is_memory(a) || neuron < a.first || neuron - a.first >= a.neurons) continue;
-            at = {static_cast<std::uint32_t>(k), neuron - a.first};
-            return true;
-        }
-        return false;
+        // Of areas that begin at one number only the last can have neurons.
+        const auto next =
+            std::upper_bound(numbered_.begin(), numbered_.end(), neuron,
+                             [&](std::uint32_t x, std::uint32_t k) { return x < areas_[k].first; });
+        if (next == numbered_.begin()) return false;
+        at = {*(next - 1), neuron - areas_[*(next - 1)].first};
+        return at.i < areas_[at.area].neurons;
     }
-    /// The projection of a key, made when it is not there; they are sorted by target, source, delay.
-    BrainProjection<A>& projection(std::uint32_t from, std::uint32_t to, std::uint8_t delay) {
-        const auto key = [](const BrainProjection<A>& p) {
-            return std::tuple(p.target_area, p.source_area, p.delay);
-        };
-        auto at = projections_.begin();
-        while (at != projections_.end() && key(*at) < std::tuple(to, from, delay)) ++at;
-        if (at == projections_.end() || key(*at) != std::tuple(to, from, delay)) {
-            const auto size = [&](std::uint32_t k) {
-                const Area& a = areas_.at(k);
-                return std::size_t{is_memory(a) ? a.room : a.neurons};
-            };
-            at = projections_.insert(at, BrainProjection<A>(from, to, delay, size(from), size(to)));
-            stale_ = true;
-        }
-        return *at;
-    }
-    void append(std::uint32_t from, std::uint32_t to, std::uint8_t delay,
-                const std::vector<LocalSynapse>& list) {
-        connect(
-            from, to, list.size(), [&](std::size_t e) { return list[e]; }, delay);
-    }
-
     BrainOptions options_;
     std::vector<Area> areas_;
-    Projections projections_;
+    std::vector<std::uint32_t>
+        numbered_;  // all areas but memory ones, in the order of their numbers
     std::vector<NeuronPlace> memory_places_;
     std::map<std::uint32_t, std::vector<std::uint32_t>> memory_numbers_;  // by area, by neuron
-    bool stale_ = true;
+    bool stale_ = true;                                                   // structure changed
+    bool stale_areas_ = false;                                            // parameters changed
 };
 
 }  // namespace nibble

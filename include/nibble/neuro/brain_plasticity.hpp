@@ -44,6 +44,10 @@ void look_back(const Area& a, std::uint64_t burst, std::uint32_t window,
         }
     }
 }
+inline void silence(std::vector<std::uint64_t>& all, std::vector<std::uint64_t>& any) {
+    all.assign(all.size(), 0);
+    any.assign(any.size(), 0);
+}
 [[nodiscard]] NIBBLE_INLINE bool bit_at(std::span<const std::uint64_t> words,
                                         std::size_t i) noexcept {
     return (words[i / 64] >> i % 64 & 1u) != 0;
@@ -56,6 +60,10 @@ bool apply_window_rule(const PlasticityRule& rule, const Areas& areas, Projectio
                        std::uint64_t burst, WindowActivity& seen) {
     look_back(areas[rule.source_area], burst, rule.window, seen.source_all, seen.source_any);
     look_back(areas[rule.target_area], burst, rule.window, seen.target_all, seen.target_any);
+    if (!rule.associative) {  // memory neurons learn by association alone
+        if (areas[rule.source_area].fires_always) silence(seen.source_all, seen.source_any);
+        if (areas[rule.target_area].fires_always) silence(seen.target_all, seen.target_any);
+    }
     const std::uint8_t up = weight_step(rule.constant, rule.ltp);
     const std::uint8_t down = weight_step(rule.constant, rule.ltd);
     if (up == 0 && down == 0) return false;
@@ -81,8 +89,8 @@ bool apply_window_rule(const PlasticityRule& rule, const Areas& areas, Projectio
 }
 
 /// The synapses that an associative rule makes: all pairs that fired in the whole window and have none.
-template <class Areas, class Projections>
-void new_synapses(const PlasticityRule& rule, const Areas& areas, const Projections& projections,
+template <class Projections>
+void new_synapses(const PlasticityRule& rule, const Projections& projections,
                   const WindowActivity& seen, std::vector<LocalSynapse>& created) {
     created.clear();
     const std::uint8_t weight = weight_step(rule.constant, rule.ltp);
@@ -100,7 +108,6 @@ void new_synapses(const PlasticityRule& rule, const Areas& areas, const Projecti
                                rule.psp, rule.inhibitory});
         });
     });
-    (void)areas;
 }
 
 }  // namespace nibble

@@ -25,9 +25,10 @@ struct BrainOptions {
     UpdateMode update = UpdateMode::candidates;
     double range = 0.0;  ///< real potential of the highest code; 0: automatic
     StateRounding rounding = StateRounding::automatic;
-    std::uint64_t seed = 1;            ///< of stochastic rounding and of spread leaks
-    std::uint32_t memory_room = 1024;  ///< memory neurons that a memory area has room for
-    bool count_always = false;         ///< counts spikes of neurons without a limit too
+    std::uint64_t seed = 1;  ///< of stochastic rounding and of spread leaks
+    std::uint32_t memory_room =
+        1024;                   ///< neurons that a memory area has room for; a multiple of 64
+    bool count_always = false;  ///< counts spikes of neurons without a limit too
 };
 
 /// What can be changed of a neuron while the brain runs.
@@ -175,6 +176,7 @@ template <NeuralValue V, class A>
 /// as far as they can), thresholds in codes, timers.
 template <NeuralValue V, class A>
 void derive(BrainArea<V, A>& a, const BrainOptions& o) {
+    a.stale = false;
     const std::size_t n = a.room;
     const auto timed = [&] {
         std::uint32_t longest = 0, most = a.count_always ? 0xFFFFu : 0u;
@@ -251,6 +253,7 @@ void set_up(BrainArea<V, A>& a, const AreaProperties& p, std::uint32_t first, st
     a.stochastic = is_stochastic<V>(o.rounding);
     a.seed = o.seed;
     a.count_always = o.count_always;
+    a.fires_always = p.kind == AreaKind::memory;
     a.threshold.fill(static_cast<float>(checked(threshold, p.threshold)));
     a.limit.fill(limit_of(checked(threshold_limit, p.threshold_limit)));
     a.keep.fill(1.0f - static_cast<float>(checked(leak, p.leak)));

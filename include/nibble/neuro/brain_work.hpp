@@ -2,7 +2,7 @@
 // How a burst's work is laid out: spikes on their way, shares of threads, the unit of integer sums.
 #pragma once
 
-#include <nibble/neuro/brain_net.hpp>
+#include <nibble/neuro/brain_wiring.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -70,16 +70,17 @@ void add_input(Charge& sum, float x, int bits) noexcept {
 
 /// Fraction bits (at most 16) at which no sum of contributions to a neuron of area `target` leaves
 /// 2^29 units. A weight that may grow counts as 255, and so does a psp that potentials drive.
-template <class Areas, class Projections, class Rules>
-[[nodiscard]] int most_charge_bits(const Projections& projections, const Areas& areas,
-                                   std::size_t target, const Rules& rules) {
+template <class Areas, class Projections>
+[[nodiscard]] int most_charge_bits(
+    const Projections& projections, const Areas& areas, std::size_t target,
+    const std::vector<std::pair<std::uint32_t, std::uint32_t>>& plastic_pairs) {
     std::vector<double> sum(areas[target].room, 0.0);
     for (const auto& p : projections) {
         if (p.target_area != target) continue;
         const AreaProperties& from = areas[p.source_area].properties;
-        bool plastic = false;
-        for (const PlasticityRule& r : rules)
-            plastic = plastic || (r.source_area == p.source_area && r.target_area == target);
+        const bool plastic =
+            std::find(plastic_pairs.begin(), plastic_pairs.end(),
+                      std::pair(p.source_area, p.target_area)) != plastic_pairs.end();
         std::vector<std::size_t> all(p.sources(), from.psp_uniform_distribution ? 1 : 0);
         if (!from.psp_uniform_distribution)
             for (const auto& q : projections)
