@@ -34,10 +34,11 @@ struct MappingRule {
     double multiplier = 1;                  ///< weight of the synapses; negative inhibits
     bool plastic = false;
     double plasticity_constant = 1;
-    double ltp = 1, ltd = 1;   ///< multiples of the constant when strengthened, weakened
-    std::uint32_t window = 0;  ///< bursts; 0: the genome's plasticity_queue_depth
-    double attractivity = -1;  ///< percent of synapses made; negative: the target area's
-    double psp = -1;           ///< of the synapses; negative: the source area's
+    double ltp = 1, ltd = 1;             ///< multiples of the constant when strengthened, weakened
+    std::uint32_t window = 0;            ///< bursts; 0: the genome's plasticity_queue_depth
+    double attractivity = -1;            ///< percent of synapses made; negative: the target area's
+    double psp = -1;                     ///< of the synapses; negative: the source area's
+    std::array<std::string, 3> formula;  ///< of a scalar that is one ("2x"): kept, taken as 1
     OtherMembers other;
     friend bool operator==(const MappingRule&, const MappingRule&) = default;
 };

@@ -38,6 +38,13 @@ public:
         if (!seen_.contains("block_boundaries"))
             in_.note(GenomeNote::Kind::assumed, source.path, nullptr, "a size", "1 x 1 x 1 voxels");
         if (area_.name.empty()) area_.name = source.text;
+        // An id of today tells a memory by its first byte; the ids before were free to begin with m.
+        const bool present = source.text.size() == 8 || from_base64(source.text).has_value();
+        if (!seen_.contains("is_mem_type") && area_.id.kind() == 'm' && present) {
+            area_.memory = true;
+            in_.note(GenomeNote::Kind::assumed, source.path, nullptr, "is_mem_type",
+                     "a memory area by its id");
+        }
         genome_.areas.push_back(std::move(area_));
     }
 
@@ -85,8 +92,7 @@ private:
                     to = in_.text(value, path);
                 } else if constexpr (std::is_same_v<T, bool>) {
                     // "location_generation_type" is the one truth that has names.
-                    if (value.is_string() && field.nested == "location_generation_type")
-                        to = value == "random";
+                    if (value == "random" || value == "sequential") to = value == "random";
                     else to = in_.boolean(value, path, usual.*member);
                 } else if constexpr (std::is_same_v<T, double>) {
                     to = in_.number(value, path, field.low, field.high, usual.*member);
@@ -131,9 +137,13 @@ private:
                 set(triple, axis, value, entry.path);
                 return;
             }
-        in_.keep(area_.other,
-                 is_flat_property(entry.property) ? entry.property : entry.property.substr(3),
-                 value, entry.path);
+        if (stem == "others" && value.is_object()) {
+            for (const auto& [name, member] : value.items())
+                if (!is_area_member(name)) area_.other[name] = member.dump();
+            in_.ignored(entry.path, value, "kept without effect");
+            return;
+        }
+        in_.keep(area_.other, entry.property, value, entry.path);
     }
 
     void read_nested(const Json& object, const std::string& path) {
@@ -143,10 +153,12 @@ private:
             const std::string at = path + pointer_step(key);
             const std::string_view name = usual_name(key);
             if (key == "cortical_id") continue;
-            if ((key == "properties" || key == "neuron_params") && value.is_object()) {
+            if (key == "properties" || key == "neuron_params") {
+                in_.expect_object(value, at, "properties");
                 read_nested(value, at);
-            } else if (key == "morphology_id" && value.is_string() && neurons_ != nullptr) {
-                kind = value.get<std::string>();
+            } else if (key == "morphology_id") {
+                if (neurons_ != nullptr && value.is_string()) kind = value.get<std::string>();
+                else in_.ignored(at, value, "left out: there are no kinds of neurons");
             } else if (name == "cortical_mapping_dst") {
                 if (first(name, value, at)) read_mappings(value, at);
             } else if (!read_named(name, value, at)) {
@@ -166,7 +178,8 @@ private:
             const std::string_view name = usual_name(key);
             const std::string place = at + "/parameters" + pointer_step(key);
             if (seen_.contains(std::string(name))) continue;
-            if (!read_named(name, value, place)) in_.keep(area_.other, key, value, place);
+            if (!is_area_member(key)) in_.keep(area_.other, key, value, place);
+            else if (!read_named(name, value, place)) in_.ignored(place, value, "not used");
         }
     }
 

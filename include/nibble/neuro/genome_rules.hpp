@@ -44,7 +44,7 @@ inline void read_rule_scalar(GenomeValues& in, MappingRule& rule, const Json& va
         if (value[i].is_string() &&
             !Json::parse(value[i].get<std::string>(), nullptr, false).is_number()) {
             in.ignored(at, value[i], "a formula; taken as 1");
-            rule.other["morphology_scalar"] = value.dump();
+            rule.formula[i] = value[i].get<std::string>();
         } else {
             rule.scalar[i] = in.number(value[i], at, -far, far, 1);
         }
@@ -192,7 +192,9 @@ inline void read_morphology_parameter(GenomeValues& in, Morphology& m, const std
         }
     } else if (name == "mapper_morphology") {
         m.mapper = present_morphology(in.text(value, path));
-    } else if (name != "functions") {
+    } else if (name == "type" || name == "class") {
+        in.ignored(path, value, "left out: it stands a level higher");
+    } else if (name != "functions" && name != "parameters" && name != "morphology_name") {
         in.keep(m.other, name, value, path);
     }
 }
@@ -228,10 +230,10 @@ inline void read_morphology_parameter(GenomeValues& in, Morphology& m, const std
             m.type = meant;
             return m;
         }
-    m.type = !m.vectors.empty()            ? Type::vectors
-             : !m.patterns.empty()         ? Type::patterns
-             : value.contains("functions") ? Type::functions
-                                           : Type::none;
+    m.type = !m.vectors.empty()                            ? Type::vectors
+             : !m.patterns.empty()                         ? Type::patterns
+             : type.empty() && value.contains("functions") ? Type::functions
+                                                           : Type::none;
     if (type.empty()) return m;
     in.ignored(path + "/type", Json(type), "none of vectors, patterns, functions, composite");
     m.other["type"] = Json(type).dump();

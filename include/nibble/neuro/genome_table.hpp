@@ -5,6 +5,7 @@
 
 #include <nibble/neuro/genome.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <span>
 #include <variant>
@@ -122,6 +123,27 @@ struct AreaTriple {
     for (const auto& [other, usual] : others)
         if (other == name) return usual;
     return name;
+}
+
+/// True for a member of a nested area that is read: everything else is kept as it is.
+[[nodiscard]] inline bool is_area_member(std::string_view name) noexcept {
+    constexpr std::string_view special[] = {"cortical_id", "morphology_id", "properties",
+                                            "neuron_params", "cortical_mapping_dst"};
+    name = usual_name(name);
+    const auto named = [&](const auto& row) { return row.nested == name; };
+    return std::find(std::begin(special), std::end(special), name) != std::end(special) ||
+           std::any_of(area_fields().begin(), area_fields().end(), named) ||
+           std::any_of(area_triples().begin(), area_triples().end(), named);
+}
+
+/// True for a flat property that is read.
+[[nodiscard]] inline bool is_known_flat(std::string_view name) noexcept {
+    const std::string_view stem = name.substr(3, 6);
+    for (const AreaField& field : area_fields())
+        if (field.stem() == stem) return true;
+    for (const AreaTriple& triple : area_triples())
+        if (triple.flat.substr(3, 5) == stem.substr(0, 5)) return true;
+    return stem == "dstmap" || stem == "others";
 }
 
 }  // namespace nibble

@@ -18,7 +18,9 @@ public:
         const bool nested = form_ == GenomeForm::nested;
         Json root = Json::object(), blueprint = Json::object();
         for (const auto& [name, text] : genome_.other)
-            if (!nested && name.starts_with("blueprint/"))
+            // Beside areas it is told from them; a key like theirs, or without any, is not.
+            if (!nested && !genome_.areas.empty() && name.starts_with("blueprint/") &&
+                !name.starts_with("blueprint/_____10c-"))
                 blueprint[name.substr(10)] = Json::parse(text);
             else root[name] = Json::parse(text);
         for (const GenomeArea& area : genome_.areas)
@@ -63,7 +65,9 @@ private:
     void add_flat(const GenomeArea& area, Json& blueprint) const {
         const std::string prefix = "_____10c-" + text_of(area.id) + "-";
         for (const auto& [name, text] : area.other)
-            blueprint[prefix + (is_flat_property(name) ? "" : "cx-") + name] = Json::parse(text);
+            if (is_flat_property(name) && !is_known_flat(name))
+                blueprint[prefix + name] = Json::parse(text);
+            else blueprint[prefix + "cx-others-d"][name] = Json::parse(text);
         for (const AreaField& field : area_fields())
             blueprint[prefix + std::string(field.flat)] = value_of(area, field);
         for (const AreaTriple& triple : area_triples())
@@ -99,15 +103,17 @@ private:
         return to;
     }
     [[nodiscard]] Json rule(const MappingRule& r) const {
-        const Json values[] = {
-            r.morphology,
-            {json_number(r.scalar[0]), json_number(r.scalar[1]), json_number(r.scalar[2])},
-            json_number(r.multiplier),
-            r.plastic,
-            json_number(r.plasticity_constant),
-            json_number(r.ltp),
-            json_number(r.ltd),
-            r.window};
+        Json scalar = Json::array();
+        for (std::size_t i = 0; i < 3; ++i)
+            scalar.push_back(r.formula[i].empty() ? json_number(r.scalar[i]) : Json(r.formula[i]));
+        const Json values[] = {r.morphology,
+                               scalar,
+                               json_number(r.multiplier),
+                               r.plastic,
+                               json_number(r.plasticity_constant),
+                               json_number(r.ltp),
+                               json_number(r.ltd),
+                               r.window};
         // The array has no place for more than this.
         if (form_ == GenomeForm::flat && r.attractivity < 0 && r.psp < 0 && r.other.empty())
             return Json(values);
@@ -139,7 +145,9 @@ private:
             for (const Pattern& p : m.patterns)
                 parameters["patterns"].push_back({steps(p.source), steps(p.destination)});
         }
-        if (m.type == Type::composite) {
+        const Morphology usual;
+        if (m.type == Type::composite || m.seed != usual.seed || m.choose != usual.choose ||
+            m.skip != usual.skip || m.mapper != usual.mapper) {
             parameters["src_seed"] = m.seed;
             parameters["src_pattern"] = Json::array();
             for (std::size_t i = 0; i < 3; ++i)
