@@ -147,6 +147,16 @@ public:
     [[nodiscard]] const std::byte* block(std::size_t head, std::size_t b) const noexcept {
         return blocks_[b] + head * head_step_;
     }
+    /// Pages that writing n slots from `slot` on (around the ring) takes from the pool.
+    [[nodiscard]] std::size_t pages_for(std::size_t slot, std::size_t n) const noexcept {
+        std::size_t pages = 0;
+        const std::size_t first = slot / kv_block, end = (slot + n + kv_block - 1) / kv_block;
+        for (std::size_t b = first; b < end && b - first < blocks_.size(); ++b) {
+            const std::byte* const page = blocks_[b % blocks_.size()];
+            if (pages_ != nullptr && (page == nullptr || pages_->shared(page))) ++pages;
+        }
+        return pages;
+    }
     /// Gives the blocks from b on back to the pool.
     void release_from(std::size_t b) noexcept {
         for (; pages_ != nullptr && b < blocks_.size(); ++b)

@@ -117,6 +117,11 @@ void attend_cached(On& on, const AttentionShape& shape, View<const float> q, Vie
     }
 }
 
+/// Zeros in the rows from `first` on.
+inline void clear_rows(View<float> y, std::size_t first) noexcept {
+    for (std::size_t r = first; r < y.rows; ++r) std::memset(y.row(r), 0, y.cols * sizeof(float));
+}
+
 /// x [batch, time, channels] to the same shape.
 template <LayerPrecision P, class On = Host>
 struct Attention {
@@ -199,7 +204,8 @@ struct Attention {
     }
 
     /// x [rows, channels] continues several sequences, part by part. A part has `rows` and cache(layer),
-    /// which has length() and attend() (model/kv_sequence.hpp).
+    /// which has length() and attend() (model/kv_sequence.hpp). Rows after the last part stand for
+    /// nothing.
     template <class Part>
     [[nodiscard]] Activations forward(On& on, Activations x, std::span<const Part> parts,
                                       std::size_t layer) const {
@@ -221,6 +227,7 @@ struct Attention {
                                      y.view().row_block(r, n));
             r += n;
         }
+        clear_rows(y.view(), r);
         return c_proj.forward(on, std::move(y));
     }
 

@@ -78,6 +78,10 @@ public:
         length_ = length;
     }
 
+    /// Pages that n more positions take from the pool.
+    [[nodiscard]] std::size_t pages_for(std::size_t n) const noexcept {
+        return store_.pages_for(length_ % capacity(), n);
+    }
     /// Fails unless n more positions have room.
     void expect_room(std::size_t n) const {
         if (!sliding_ && length_ + n > capacity())

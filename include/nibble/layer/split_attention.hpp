@@ -123,6 +123,7 @@ struct SplitAttention {
                                      y.view().row_block(r, n));
             r += n;
         }
+        clear_rows(y.view(), r);
         return o_proj.forward(on, std::move(y));
     }
 

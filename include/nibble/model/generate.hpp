@@ -2,8 +2,9 @@
 // Text from a language model, a token at a time: sessions with their keys and values, and loops that
 // stream, for one text or for several at once in one forward pass.
 //
-// A prompt is read in blocks that are counted from its own beginning, and every row of a product is
-// summed in an order of its own, so a text depends neither on threads nor on what else is in the batch.
+// A prompt is read in blocks that are counted from its own beginning. Products of one row, of a few and of
+// many have kernels of their own with sums in other orders; a pass for several texts is padded to many rows,
+// where every row is summed by itself. So a text depends neither on threads nor on the texts beside it.
 #pragma once
 
 #include <nibble/model/kv_sequence.hpp>
@@ -14,6 +15,9 @@ namespace nibble::inline NIBBLE_ARCH {
 
 /// Tokens of a prompt that go through the model together.
 inline constexpr std::size_t prompt_block = 256;
+
+/// Rows from which on all products are tiled, whatever the format and the instruction set.
+inline constexpr std::size_t many_rows = 9;
 
 /// Copies rows of equal width.
 inline void copy_rows(View<const float> from, View<float> to) noexcept {
@@ -149,8 +153,8 @@ struct Generation {
 
 /// Makes texts in one forward pass for each round: every text that is still being made takes part with
 /// its next token, or with the next block of its prompt. Calls on_token(index, token), which ends a text
-/// by returning false; a text also ends with `how.tokens` or when its context is full. Texts are the same
-/// as when each is made alone.
+/// by returning false; a text also ends with `how.tokens` or when its context is full. Each text is the
+/// same, bit for bit, whichever others are made with it.
 template <class On, class Model, class OnToken>
 void generate_all(On& on, const Model& model, std::span<Generation<Session<Model, On>>> texts,
                   OnToken&& on_token) {
@@ -170,7 +174,7 @@ void generate_all(On& on, const Model& model, std::span<Generation<Session<Model
     }
     std::vector<std::int32_t> ids;
     std::vector<KvPart<On>> parts;
-    ids.reserve(texts.size() * prompt_block);
+    ids.reserve(texts.size() * prompt_block + many_rows);
     parts.reserve(texts.size());
     for (;;) {
         ids.clear();
@@ -188,8 +192,9 @@ void generate_all(On& on, const Model& model, std::span<Generation<Session<Model
             ready += !s.reading || n == s.left.size() ? 1u : 0u;
         }
         if (parts.empty()) return;
+        if (ids.size() < many_rows) ids.resize(many_rows);
         const auto x = model.hidden(on, ids, std::span<const KvPart<On>>(parts));
-        Tensor<float> last(Shape{std::max<std::size_t>(ready, 1), x.cols()});
+        Tensor<float> last(Shape{std::max(ready, many_rows), x.cols()});
         std::size_t row = 0, part = 0, out = 0;
         for (std::size_t i = 0; i < texts.size(); ++i) {
             Text& s = states[i];

@@ -214,7 +214,7 @@ struct Gpt2 {
                                   {.channels = config.channels, .heads = config.heads});
     }
     /// The next positions of several sequences to what the head takes, [ids, channels]: ids lie part by
-    /// part. Fails when a sequence would pass the context.
+    /// part, and what lies behind the last part is padding. Fails when a sequence would pass the context.
     [[nodiscard]] Activations hidden(On& on, std::span<const std::int32_t> ids,
                                      std::span<const KvPart<On>> parts) const {
         expect_parts("Gpt2", ids.size(), parts, config.context);

@@ -53,6 +53,7 @@ public:
     [[nodiscard]] virtual std::size_t length() const noexcept = 0;
     [[nodiscard]] virtual std::size_t held() const noexcept = 0;
     [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
+    [[nodiscard]] virtual std::size_t pages_for(std::size_t n) const noexcept = 0;
     virtual void clear() noexcept = 0;
     virtual void truncate(std::size_t length) noexcept = 0;
     /// Fails when the other is of another format.
@@ -72,6 +73,9 @@ public:
     [[nodiscard]] std::size_t length() const noexcept override { return cache_.length(); }
     [[nodiscard]] std::size_t held() const noexcept override { return cache_.held(); }
     [[nodiscard]] std::size_t bytes() const noexcept override { return cache_.bytes(); }
+    [[nodiscard]] std::size_t pages_for(std::size_t n) const noexcept override {
+        return cache_.pages_for(n);
+    }
     void clear() noexcept override { cache_.clear(); }
     void truncate(std::size_t length) noexcept override { cache_.truncate(length); }
     void take_prefix(const AnyKvCache<On>& other, std::size_t length) override {
@@ -134,13 +138,11 @@ public:
         return n;
     }
     [[nodiscard]] const std::shared_ptr<Pages>& pages() const noexcept { return pages_; }
-    /// Pages that n more positions may take from the pool.
+    /// Pages that n more positions take from the pool.
     [[nodiscard]] std::size_t pages_for(std::size_t n) const noexcept {
-        if (pages_ == nullptr) return 0;
-        // The block that is being filled may be shared and then needs a page too.
-        const std::size_t first = length() / kv_block,
-                          end = (length() + n + kv_block - 1) / kv_block;
-        return layers() * std::min(end - first, (capacity_ + kv_block - 1) / kv_block);
+        std::size_t pages = 0;
+        for (const auto& layer : layers_) pages += layer->pages_for(n);
+        return pages;
     }
 
     /// Forgets everything; storage of its own stays, pages go back.
@@ -177,7 +179,8 @@ struct KvPart {
     }
 };
 
-/// Fails unless the parts make up `ids` rows and stay within the context and the pool.
+/// Fails unless `ids` rows hold the parts, which stay within the context and the pool. Rows after the last
+/// part are padding.
 template <class On>
 void expect_parts(const char* where, std::size_t ids, std::span<const KvPart<On>> parts,
                   std::size_t context) {
@@ -201,7 +204,7 @@ void expect_parts(const char* where, std::size_t ids, std::span<const KvPart<On>
                      std::to_string(pool->size() - pool->used()) + " of " +
                      std::to_string(pool->size()) + " are free");
     }
-    if (rows != ids || ids == 0)
+    if (rows > ids || rows == 0)
         fail(std::string(where) + ": " + std::to_string(ids) + " ids for parts of " +
              std::to_string(rows));
 }

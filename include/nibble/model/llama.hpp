@@ -195,7 +195,7 @@ struct Llama {
         return kv_sequence_config(config.layers, config.context, config.attention());
     }
     /// The next positions of several sequences to what the head takes, [ids, channels]: ids lie part by
-    /// part. Fails when a sequence would pass the context.
+    /// part, and what lies behind the last part is padding. Fails when a sequence would pass the context.
     [[nodiscard]] Activations hidden(On& on, std::span<const std::int32_t> ids,
                                      std::span<const KvPart<On>> parts) const {
         expect_parts("Llama", ids.size(), parts, config.context);

@@ -51,7 +51,9 @@ struct Sampling {
 /// Draws tokens; one for each text. After the first token it asks for no memory.
 class Sampler {
 public:
-    explicit Sampler(const Sampling& how = {}) : how_(checked(how)), random_(how.seed) {}
+    explicit Sampler(const Sampling& how = {}) : how_(checked(how)), random_(how.seed) {
+        if (how.repetition != 1.0f) seen_.reserve(std::min<std::size_t>(how.recent, 1 << 16));
+    }
 
     /// The next token's id. `history` is the text so far, of which the last tokens count. NaN is never
     /// drawn while there are numbers; equal logits keep the order of the vocabulary. Fails when there
