@@ -3,7 +3,7 @@
 //
 // State that every neuron has: its potential (a V), one bit for each kept burst of spikes, one bit each
 // for "was a candidate" and "is silent", and where there are refractory periods or limits of
-// consecutive spikes a timer of 1, 2 or 4 bytes and one bit more. Parameters are one number an area;
+// consecutive spikes a timer of 4 to 32 bits and one bit more. Parameters are one number an area;
 // arrays appear only where neurons differ.
 #pragma once
 
@@ -53,6 +53,7 @@ struct BrainArea {
     std::uint32_t room = 0;     ///< a multiple of 64
 
     Buffer<unit_t<V>> potential;
+    Buffer<BrainCarry> carry;  ///< what rounding took from potentials; empty when not kept
     Timers timers;
     std::vector<std::uint64_t> candidates;  ///< of the last burst
     std::vector<std::uint64_t> silent;      ///< countdown above 0
@@ -89,9 +90,24 @@ struct BrainArea {
     }
     [[nodiscard]] ValueSpan<V> codes() noexcept { return {potential.data(), room}; }
     [[nodiscard]] ValueSpan<const V> codes() const noexcept { return {potential.data(), room}; }
+    /// A potential in codes, with what is carried; and its change.
+    [[nodiscard]] Wide code(std::size_t i) const noexcept {
+        Wide x = BrainCode<V>::get(codes()[i]);
+        if constexpr (can_carry<V>)
+            if (carry.size() != 0)
+                x += decode(ValueSpan<const Int4Value>(carry.data(), room)[i]) * 0.0625f;
+        return x;
+    }
+    template <class Rounding = ToNearest>
+    void put_code(std::size_t i, Wide x, Rounding rounding = {}) noexcept {
+        codes().set(i, BrainCode<V>::put(x, rounding));
+        if constexpr (can_carry<V>)
+            if (carry.size() != 0)
+                ValueSpan<Int4Value>(carry.data(), room)
+                    .set(i, encode<Int4Value>(carried(x, BrainCode<V>::get(codes()[i]))));
+    }
     [[nodiscard]] double real_potential(std::size_t i) const noexcept {
-        return static_cast<double>(BrainCode<V>::get(codes()[i])) /
-               static_cast<double>(code_per_unit[i]);
+        return static_cast<double>(code(i)) / static_cast<double>(code_per_unit[i]);
     }
     /// Bits of the neurons in block b that are there.
     [[nodiscard]] std::uint64_t valid(std::size_t b) const noexcept {
@@ -141,10 +157,10 @@ private:
 
     void forget(std::size_t b, std::uint64_t which) noexcept {
         constexpr std::size_t units = lif_block / values_per_unit<V>;
-        if (which == ~std::uint64_t{0})
+        if (which == ~std::uint64_t{0} && carry.size() == 0)
             std::memset(static_cast<void*>(potential.data() + b * units), 0,
                         units * sizeof(unit_t<V>));
-        else for_each_bit(which, [&](std::size_t i) { codes().set(b * lif_block + i, V{}); });
+        else for_each_bit(which, [&](std::size_t i) { put_code(b * lif_block + i, Wide{}); });
     }
 
     [[nodiscard]] BlockParameters<Wide> parameters(std::size_t b) const noexcept {
@@ -168,14 +184,24 @@ private:
         const std::uint64_t mine = candidates[b], waits = mine & silent[b];
         const std::uint64_t stays = (touched & ~mine) | waits, active = mine & ~waits;
         unit_t<V> old[units];
-        if (stays != 0) std::memcpy(old, block, sizeof old);
+        BrainCarry old_carry[lif_block / 2];
+        BrainCarry* const rest = carry.size() == 0 ? nullptr : carry.data() + b * (lif_block / 2);
+        if (stays != 0) {
+            std::memcpy(old, block, sizeof old);
+            if (rest != nullptr) std::memcpy(old_carry, rest, sizeof old_carry);
+        }
         alignas(64) Wide x[lif_block];
-        const BlockOutcome found =
-            integrate_block<V, A>(block, charge, parameters(b), all, rounding, first + base, x);
+        const BlockOutcome found = integrate_block<V, A>(block, rest, charge, parameters(b), all,
+                                                         rounding, first + base, x);
         const ValueSpan<V> potentials(block, lif_block);
         if (stays != 0) {
             const ValueSpan<const V> kept_codes(old, lif_block);
-            for_each_bit(stays, [&](std::size_t i) { potentials.set(i, kept_codes[i]); });
+            for_each_bit(stays, [&](std::size_t i) {
+                potentials.set(i, kept_codes[i]);
+                if (rest != nullptr)
+                    ValueSpan<Int4Value>(rest, lif_block)
+                        .set(i, ValueSpan<const Int4Value>(old_carry, lif_block)[i]);
+            });
             for_each_bit(waits, [&](std::size_t i) { wait(base + i); });
         }
         std::uint64_t fired = 0, capped = 0;
@@ -186,7 +212,7 @@ private:
             if (limits_fire(most) && timers.get(g).count >= most) {
                 capped |= bit;
                 set_count(g, 0);
-                potentials.set(i, BrainCode<V>::put(x[i], rounding_at(rounding, first + g)));
+                put_code(g, x[i], rounding_at(rounding, first + g));
                 return;
             }
             const float e = excitability[g];
@@ -196,7 +222,7 @@ private:
                 if (!excited(e, excitability_random(key, burst))) return;
             }
             fired |= bit;
-            potentials.set(i, V{});
+            put_code(g, Wide{});
             fire(g, burst, static_cast<float>(x[i] / static_cast<Wide>(code_per_unit[g])));
         });
         if (!counting.empty())
@@ -236,7 +262,7 @@ private:
     void fire(std::size_t g, std::uint64_t burst, float at) noexcept {
         if (!fired_psp.empty()) fired_psp[burst % kept * room + g] = driven_psp(at);
         if (!fired_potential.empty()) fired_potential[g] = at;
-        if (timers.width() == 0) return;
+        if (timers.bits() == 0) return;
         Timers::Timer t = timers.get(g);
         const std::uint64_t bit = std::uint64_t{1} << g % lif_block;
         const std::uint16_t most = fire_limit[g];

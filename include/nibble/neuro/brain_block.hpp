@@ -125,6 +125,18 @@ struct BrainCode {
     }
 };
 
+/// True for the types that may carry what rounding takes from a potential: INT8 keeps 4 bits of it, as a
+/// packed number of sixteenths of a code, -7..7.
+template <NeuralValue V>
+inline constexpr bool can_carry = integer_state<V> && type_scale<V> == 0.0 && bits_v<V> == 8;
+using BrainCarry = unit_t<Int4Value>;
+
+/// What of x codes a rounded code leaves, in sixteenths.
+NIBBLE_INLINE float carried(float x, float code) noexcept {
+    const float r = std::nearbyint((x - code) * 16.0f);
+    return r < -7.0f ? -7.0f : r > 7.0f ? 7.0f : r;
+}
+
 /// What integrate_block found: who is inside the firing window, and whose stored potential was cut.
 struct BlockOutcome {
     std::uint64_t over = 0, cut = 0;
@@ -132,9 +144,10 @@ struct BlockOutcome {
 
 /// Adds 64 sums to 64 potentials, notes who is in the window and stores what leaks leave. Neurons to
 /// which nothing was added stay as they are unless `all`. The sums are untouched afterwards; `before`
-/// gets the potentials with input and before the leak, in codes.
+/// gets the potentials with input and before the leak, in codes. `carry`: 64 of them, or null.
 template <NeuralValue V, class A, class Rounding>
-NIBBLE_INLINE BlockOutcome integrate_block(unit_t<V>* units, BrainCharge<V>* charge,
+NIBBLE_INLINE BlockOutcome integrate_block(unit_t<V>* units, [[maybe_unused]] BrainCarry* carry,
+                                           BrainCharge<V>* charge,
                                            const BlockParameters<BrainWide<V>>& p, bool all,
                                            Rounding rounding, std::uint64_t first,
                                            BrainWide<V>* before) noexcept {
@@ -154,7 +167,12 @@ NIBBLE_INLINE BlockOutcome integrate_block(unit_t<V>* units, BrainCharge<V>* cha
             B in;
             if constexpr (std::is_integral_v<Charge>) in = to_float(sums >> 1);
             else in = sums;
-            const B v = decode_lanes<V, A>(units, i);
+            B v = decode_lanes<V, A>(units, i), rest(0.0f);
+            if constexpr (can_carry<V>)
+                if (carry != nullptr) {
+                    rest = decode_lanes<Int4Value, A>(carry, i);
+                    v = v + rest * B(0.0625f);
+                }
             B x;
             if constexpr (std::is_same_v<V, float>) x = v + in;
             else x = fma(in, lane(p.per_charge, i), v);
@@ -165,6 +183,15 @@ NIBBLE_INLINE BlockOutcome integrate_block(unit_t<V>* units, BrainCharge<V>* cha
                 out.cut |= mask_bits<A>(moves & ((y >= B(clip_limits<V>.high)) |
                                                  (y <= B(clip_limits<V>.low))))
                            << i;
+            if constexpr (can_carry<V>)
+                if (carry != nullptr) {
+                    const B code =
+                        round_nearest(max(B(static_cast<float>(Membrane<V>::low)),
+                                          min(y, B(static_cast<float>(Membrane<V>::high)))));
+                    const B left = round_nearest((y - code) * B(16.0f));
+                    encode_lanes<Int4Value, A>(
+                        carry, i, select(moves, max(B(-7.0f), min(left, B(7.0f))), rest));
+                }
             encode_lanes<V, A>(units, i, select(moves, y, v), rounding, first);
         }
     } else {
@@ -175,7 +202,10 @@ NIBBLE_INLINE BlockOutcome integrate_block(unit_t<V>* units, BrainCharge<V>* cha
             const bool moves = all || !is_untouched(charge[i]);
             const Wide in = static_cast<Wide>(sum_of(charge[i]));
             charge[i] = untouched<Charge>;
-            const Wide v = Code::get(potential[i]);
+            Wide v = Code::get(potential[i]);
+            if constexpr (can_carry<V>)
+                if (carry != nullptr)
+                    v += decode(ValueSpan<const Int4Value>(carry, lif_block)[i]) * 0.0625f;
             Wide x;
             if constexpr (std::is_floating_point_v<V>) x = v + in;
             else x = fused(in, p.per_charge[i], v);
@@ -185,6 +215,10 @@ NIBBLE_INLINE BlockOutcome integrate_block(unit_t<V>* units, BrainCharge<V>* cha
             if (!moves) continue;
             out.cut |= std::uint64_t{Code::clips(y)} << i;
             potential.set(i, Code::put(y, rounding_at(rounding, first + i)));
+            if constexpr (can_carry<V>)
+                if (carry != nullptr)
+                    ValueSpan<Int4Value>(carry, lif_block)
+                        .set(i, encode<Int4Value>(carried(y, Code::get(potential[i]))));
         }
     }
     return out;

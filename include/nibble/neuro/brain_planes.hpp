@@ -66,8 +66,8 @@ private:
     std::vector<T> each_;
 };
 
-/// A refractory countdown and a count of consecutive spikes for each neuron, packed into as few bytes
-/// (0, 1, 2 or 4) as the largest of each need.
+/// A refractory countdown and a count of consecutive spikes for each neuron, packed into as few bits
+/// (0, 4, 8, 16 or 32) as the largest of each need.
 class Timers {
 public:
     /// What a neuron's timer holds.
@@ -89,10 +89,10 @@ public:
     }
     [[nodiscard]] NIBBLE_INLINE Timer get(std::size_t i) const noexcept {
         std::uint32_t word = 0;
-        if (width_ == 1) word = bytes_[i];
-        else if (width_ == 2) word = bytes_[2 * i] | std::uint32_t{bytes_[2 * i + 1]} << 8;
-        else if (width_ == 4)
-            for (std::size_t k = 0; k < 4; ++k) word |= std::uint32_t{bytes_[4 * i + k]} << (8 * k);
+        if (bits_ == 4) word = bytes_[i / 2] >> (i % 2 * 4) & 15u;
+        else
+            for (std::size_t k = 0; k < bits_ / 8; ++k)
+                word |= std::uint32_t{bytes_[bits_ / 8 * i + k]} << (8 * k);
         return {static_cast<std::uint16_t>(word & ((1u << split_) - 1u)),
                 static_cast<std::uint16_t>(word >> split_)};
     }
@@ -101,11 +101,16 @@ public:
         const std::uint32_t longest = (1u << split_) - 1u, most = (1u << count_bits_) - 1u;
         const std::uint32_t word = (t.countdown < longest ? t.countdown : longest) |
                                    (t.count < most ? t.count : most) << split_;
-        for (std::size_t k = 0; k < width_; ++k)
-            bytes_[width_ * i + k] = static_cast<std::uint8_t>(word >> (8 * k));
+        if (bits_ == 4) {
+            std::uint8_t& two = bytes_[i / 2];
+            const unsigned up = i % 2 * 4;
+            two = static_cast<std::uint8_t>((two & ~(15u << up)) | word << up);
+        }
+        for (std::size_t k = 0; k < bits_ / 8; ++k)
+            bytes_[bits_ / 8 * i + k] = static_cast<std::uint8_t>(word >> (8 * k));
     }
     [[nodiscard]] bool counts() const noexcept { return count_bits_ != 0; }
-    [[nodiscard]] std::size_t width() const noexcept { return width_; }
+    [[nodiscard]] std::size_t bits() const noexcept { return bits_; }
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.capacity(); }
 
 private:
@@ -113,10 +118,10 @@ private:
         split_ = static_cast<unsigned>(std::bit_width(longest));
         count_bits_ = static_cast<unsigned>(std::bit_width(most));
         const unsigned bits = split_ + count_bits_;
-        width_ = bits == 0 ? 0 : bits <= 8 ? 1 : bits <= 16 ? 2 : 4;
-        bytes_.assign(n_ * width_, 0);
+        bits_ = bits == 0 ? 0 : bits <= 4 ? 4 : bits <= 8 ? 8 : bits <= 16 ? 16 : 32;
+        bytes_.assign((n_ * bits_ + 7) / 8, 0);
     }
-    std::size_t n_ = 0, width_ = 0;
+    std::size_t n_ = 0, bits_ = 0;
     unsigned split_ = 0, count_bits_ = 0;
     std::vector<std::uint8_t> bytes_;
 };

@@ -239,11 +239,8 @@ private:
         derive(a, options);
         for (std::uint32_t i = 0; i < a.neurons; ++i) {
             expect(std::isfinite(x.potential[i]), x, "potentials", i);
-            using Wide = BrainWide<typename Area::Value>;
-            a.codes().set(
-                i, BrainCode<typename Area::Value>::put(
-                       static_cast<Wide>(x.potential[i] * static_cast<double>(a.code_per_unit[i])),
-                       ToNearest{}));
+            a.put_code(i, static_cast<typename Area::Wide>(
+                              x.potential[i] * static_cast<double>(a.code_per_unit[i])));
         }
         for (const auto& [i, in] : x.staged)
             expect(i < a.neurons && std::isfinite(in), x, "staged inputs", i);
