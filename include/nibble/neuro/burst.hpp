@@ -164,15 +164,16 @@ public:
         for (const Link& l : links_)
             for (std::size_t part = 0; part < l.projection.parts(); ++part) {
                 const std::span<const std::uint32_t> spikes =
-                    places_[l.from].sent_before(ticks_, l.projection.delay(part));
-                if (spikes.empty()) continue;
-                places_[l.to].neurons->deliver(on, l.projection, part, l.port, spikes);
-                for (const std::uint32_t s : spikes) events_ += l.projection.fan_out(part, s);
+                    places_[l.from].sent_before(l.projection.delay(part));
+                if (!spikes.empty())
+                    events_ +=
+                        places_[l.to].neurons->deliver(on, l.projection, part, l.port, spikes);
             }
         std::size_t total = 0;
         for (Place& p : places_) total += p.neurons->step(on, ticks_);
         for (Place& p : places_) {
-            std::vector<std::uint32_t>& sent = p.sent[ticks_ % p.sent.size()];
+            std::vector<std::uint32_t>& sent = p.sent[p.now];
+            p.now = p.now + 1 == p.sent.size() ? 0 : p.now + 1;
             sent.clear();
             for_each_spike(p.neurons->spikes(),
                            [&](std::size_t i) { sent.push_back(static_cast<std::uint32_t>(i)); });
@@ -199,11 +200,11 @@ private:
     struct Place {
         std::unique_ptr<Population<V, A>> neurons;
         std::size_t first = 0;
-        std::vector<std::vector<std::uint32_t>> sent;  // ring: the spikes of tick t at t % size
+        std::vector<std::vector<std::uint32_t>> sent;  // a ring: the spikes of each tick
+        std::size_t now = 0;                           // where this tick's will be
 
-        [[nodiscard]] std::span<const std::uint32_t> sent_before(std::uint64_t tick,
-                                                                 unsigned delay) const noexcept {
-            return sent[(tick + sent.size() - delay) % sent.size()];
+        [[nodiscard]] std::span<const std::uint32_t> sent_before(unsigned delay) const noexcept {
+            return sent[now >= delay ? now - delay : now + sent.size() - delay];
         }
     };
     struct Link {
@@ -212,7 +213,7 @@ private:
     };
 
     std::size_t append(std::unique_ptr<Population<V, A>> population) {
-        places_.push_back({std::move(population), neurons(), {}});
+        places_.push_back({std::move(population), neurons(), {}, 0});
         changed_ = true;
         return places_.size() - 1;
     }
@@ -246,11 +247,12 @@ private:
             if (depth <= p.sent.size()) continue;
             std::vector<std::vector<std::uint32_t>> ring(depth);
             for (auto& list : ring) list.reserve(p.neurons->size());
-            for (std::uint64_t t = 1; t <= p.sent.size() && t <= ticks_; ++t) {
-                const auto& held = p.sent[(ticks_ - t) % p.sent.size()];
-                ring[(ticks_ - t) % depth].assign(held.begin(), held.end());
+            for (std::size_t t = 1; t <= p.sent.size(); ++t) {
+                const auto held = p.sent_before(static_cast<unsigned>(t));
+                ring[depth - t].assign(held.begin(), held.end());
             }
             p.sent = std::move(ring);
+            p.now = 0;
         }
         changed_ = false;
     }

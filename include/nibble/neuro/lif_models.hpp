@@ -40,7 +40,7 @@ struct Lif {
     bool exact = true;
 
     static constexpr std::size_t states = 1, ports = 1;
-    [[nodiscard]] double extent(std::size_t) const { return 2.0 * (threshold - rest); }
+    [[nodiscard]] double extent(std::size_t) const { return 1.5 * (threshold - rest); }
 
     struct Step {
         float keep, drive, threshold, back;
@@ -71,8 +71,8 @@ struct CubaLif {
 
     static constexpr std::size_t states = 3, ports = 2;
     [[nodiscard]] double extent(std::size_t k) const {
-        return 4.0 * std::max(std::fabs(threshold - rest), std::fabs(reset_to - rest)) *
-               (k == 0 ? 1.0 : 4.0);
+        return std::max(std::fabs(threshold - rest), std::fabs(reset_to - rest)) *
+               (k == 0 ? 2.5 : 5.0);
     }
 
     struct Step {

@@ -27,6 +27,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <string>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -176,13 +177,18 @@ private:
     template <class Sum, class Modes>
     std::size_t run(std::size_t first, std::size_t end, const Inputs<Sum>& inputs,
                     const Modes& modes, std::size_t& cut) {
-        const Inputs<Sum> in = inputs;  // a copy that no store can change
+        // Copies that no store can change, so that they stay in registers.
+        const Inputs<Sum> in = inputs;
+        const typename M::Step step = step_;
         const std::size_t n = word_stride();
         std::uint64_t* const words = words_.data();
         unit_t<V>* rows[states];
         for (std::size_t k = 0; k < states; ++k) rows[k] = row(k);
         std::size_t total = 0, clipped = 0;
-        for (std::size_t b = first; b < end; ++b) {
+        // Up and down in turns: what a step leaves in the near cache is what the next begins with.
+        const bool down = (steps_ & 1u) != 0;
+        for (std::size_t n_done = 0; n_done < end - first; ++n_done) {
+            const std::size_t b = down ? end - 1 - n_done : first + n_done;
             const std::size_t rest = size() - b * 64;
             const std::uint64_t there =
                 rest < 64 ? (std::uint64_t{1} << rest) - 1 : ~std::uint64_t{0};
@@ -195,9 +201,9 @@ private:
                     take_real(in, p, b * 64, real[p]);
                     converted.sums[p] = real[p];
                 }
-                fired = block(b * 64, 0, open, rows, converted, modes, clipped);
+                fired = block(step, b * 64, 0, open, rows, converted, modes, clipped);
             } else if constexpr (!std::is_same_v<Sum, std::int32_t>) {
-                fired = block(b * 64, b * 64, open, rows, in, modes, clipped);
+                fired = block(step, b * 64, b * 64, open, rows, in, modes, clipped);
             }
             words[b] = fired;
             if (fired == 0) continue;
@@ -224,26 +230,33 @@ private:
             }
             fused(load_sums<A>(in.sums[p] + first + i), B(in.unit[p]), extra).store(to + i);
         }
-        std::fill_n(in.sums[p] + first, 64, Sum{});
+        std::memset(in.sums[p] + first, 0, 64 * sizeof(Sum));
     }
     // 64 neurons from `first`; their sums lie from `at` on.
     template <class Sum, class Modes>
-    NIBBLE_INLINE std::uint64_t block(std::size_t first, std::size_t at, std::uint64_t open,
+    NIBBLE_INLINE std::uint64_t block(const typename M::Step& step, std::size_t first,
+                                      std::size_t at, std::uint64_t open,
                                       unit_t<V>* const (&rows)[states], const Inputs<Sum>& in,
                                       const Modes& modes, std::size_t& clipped) const noexcept {
         using B = Batch<float, A>;
-        const typename M::Step step = step_;
         std::uint64_t fired = 0;
+        unit_t<V>* row_at[states];
+        Sum* sums_at[ports];
+        for (std::size_t k = 0; k < states; ++k) row_at[k] = rows[k] + first / values_per_unit<V>;
+        for (std::size_t p = 0; p < ports; ++p) sums_at[p] = in.sums[p] + at;
+#if defined(__GNUC__)
+#pragma GCC unroll 4
+#endif
         for (std::size_t i = 0; i < 64; i += B::lanes) {
             B x[states];
             Arrived<B> arrived[ports];
             for (std::size_t p = 0; p < ports; ++p) {
-                Sum* const sums = in.sums[p] + at + i;
+                Sum* const sums = sums_at[p] + i;
                 arrived[p] = {load_sums<A>(sums), B(in.unit[p])};
-                std::fill_n(sums, B::lanes, Sum{});
+                std::memset(sums, 0, B::lanes * sizeof(Sum));  // not fill_n: one store
             }
             for (std::size_t k = 0; k < states; ++k) {
-                x[k] = decode_lanes<V, A>(rows[k], first + i);
+                x[k] = decode_lanes<V, A>(row_at[k], i);
                 if constexpr (scaled) x[k] = rounded(x[k] * B(scale_[k]));
             }
             const B held = x[0];
@@ -260,7 +273,7 @@ private:
                 if constexpr (!std::is_same_v<V, float>)
                     clipped += static_cast<std::size_t>(std::popcount(mask_bits<A>(
                         (x[k] >= B(clip_limits<V>.high)) | (x[k] <= B(clip_limits<V>.low)))));
-                encode_lanes<V, A>(rows[k], first + i, x[k], modes[k]);
+                encode_lanes<V, A>(row_at[k], i, x[k], modes[k], first);
             }
             fired |= mask_bits<A>(fires) << i;
         }

@@ -41,8 +41,10 @@ public:
 
     /// Adds x (real units) to what arrives at a port of neuron i.
     virtual void inject(std::size_t port, std::size_t i, double x) = 0;
-    virtual void deliver(const BasicHost<A>& on, const Projection<V, A>& from, std::size_t part,
-                         std::size_t port, std::span<const std::uint32_t> spikes) = 0;
+    /// Adds what the spikes of a projection's sources bring; returns the number of synaptic events.
+    virtual std::size_t deliver(const BasicHost<A>& on, const Projection<V, A>& from,
+                                std::size_t part, std::size_t port,
+                                std::span<const std::uint32_t> spikes) = 0;
     /// Adds tick `tick`'s drive and steps; returns how many fired.
     virtual std::size_t step(const BasicHost<A>& on, std::uint64_t tick) = 0;
 };
@@ -72,9 +74,9 @@ public:
     void inject(std::size_t, std::size_t i, double x) override {
         add_charge(charge_[i], to_charge<V>(x * neurons.charge_per_unit()));
     }
-    void deliver(const BasicHost<A>& on, const Projection<V, A>& from, std::size_t part,
-                 std::size_t, std::span<const std::uint32_t> spikes) override {
-        from.deliver(on, part, spikes, std::span<Charge>(charge_.data(), charge_.size()));
+    std::size_t deliver(const BasicHost<A>& on, const Projection<V, A>& from, std::size_t part,
+                        std::size_t, std::span<const std::uint32_t> spikes) override {
+        return from.deliver(on, part, spikes, std::span<Charge>(charge_.data(), charge_.size()));
     }
     std::size_t step(const BasicHost<A>& on, std::uint64_t tick) override {
         const std::span<Charge> charge(charge_.data(), charge_.size());
@@ -120,14 +122,15 @@ public:
     void inject(std::size_t port, std::size_t i, double x) override {
         arrived_.extra(port)[i] += static_cast<float>(x);
     }
-    void deliver(const BasicHost<A>& on, const Projection<V, A>& from, std::size_t part,
-                 std::size_t port, std::span<const std::uint32_t> spikes) override {
+    std::size_t deliver(const BasicHost<A>& on, const Projection<V, A>& from, std::size_t part,
+                        std::size_t port, std::span<const std::uint32_t> spikes) override {
         const double unit = arrived_.unit(port);
         switch (arrived_.kind()) {
             case SumKind::int16: return to<std::int16_t>(on, from, part, port, spikes, unit);
             case SumKind::int32: return to<std::int32_t>(on, from, part, port, spikes, unit);
-            case SumKind::real: return to<float>(on, from, part, port, spikes, unit);
+            case SumKind::real: break;
         }
+        return to<float>(on, from, part, port, spikes, unit);
     }
     std::size_t step(const BasicHost<A>& on, std::uint64_t tick) override {
         if (!drive_.silent()) {
@@ -141,9 +144,9 @@ public:
 
 private:
     template <class Sum>
-    void to(const BasicHost<A>& on, const Projection<V, A>& from, std::size_t part,
-            std::size_t port, std::span<const std::uint32_t> spikes, double unit) {
-        from.deliver_in(on, part, spikes, arrived_.template sums<Sum>(port), unit);
+    std::size_t to(const BasicHost<A>& on, const Projection<V, A>& from, std::size_t part,
+                   std::size_t port, std::span<const std::uint32_t> spikes, double unit) {
+        return from.deliver_in(on, part, spikes, arrived_.template sums<Sum>(port), unit);
     }
 
     DriveSource<float, A> drive_;

@@ -5,7 +5,8 @@
 //     cuba_network     4,000 neurons with currents, 2 % connected         Brette et al. 2007)
 //     brunel_network   10,000 neurons with delta synapses, 10 % connected, 1.5 ms   (Brunel 2000)
 //
-// Four of five neurons excite (area 0), one inhibits (area 1). Weights are stored as V's, states as S's.
+// One area each: the first four fifths of the neurons excite, the rest inhibit. Weights are stored as V's,
+// states as S's.
 #pragma once
 
 #include <nibble/neuro/burst.hpp>
@@ -26,18 +27,21 @@ struct StartNumbers {
     }
 };
 
-/// Connects areas 0 and 1 to both with the weights of excitation and inhibition.
+/// Connects all neurons of area 0: the first four fifths with one weight, to one port, the rest with
+/// the other.
 template <NeuralValue V, class A>
 void connect_pairs(SpikingNetwork<V, A>& net, double probability, const double (&weight)[2],
                    const std::size_t (&port)[2], unsigned delay, std::uint64_t seed) {
+    const std::size_t n = net.neurons(), middle = n - n / 5;
     for (std::size_t from = 0; from < 2; ++from)
-        for (std::size_t to = 0; to < 2; ++to)
-            net.connect(from, to,
-                        RandomSynapses{.weight = weight[from],
-                                       .seed = splitmix64(seed) + 2 * from + to,
-                                       .probability = probability,
-                                       .delay = delay},
-                        port[from]);
+        net.connect(0, 0,
+                    RandomSynapses{.weight = weight[from],
+                                   .seed = splitmix64(seed) + from,
+                                   .probability = probability,
+                                   .delay = delay,
+                                   .first_source = from == 0 ? 0 : middle,
+                                   .end_source = from == 0 ? middle : n},
+                    port[from]);
 }
 
 /// Excitatory synapses of 6 nS (5 ms), inhibitory ones of 67 nS (10 ms); self-sustained.
@@ -46,15 +50,12 @@ template <NeuralValue V = float, NeuralValue S = float, class A = Isa>
                                                 std::uint64_t seed = 1) {
     SpikingNetwork<V, A> net;
     const StartNumbers draw{seed};
-    for (std::size_t a = 0, i = 0; a < 2; ++a) {
-        const std::size_t n = a == 0 ? neurons - neurons / 5 : neurons / 5;
-        net.template add<S>(CobaLif{}, ModelArea{.neurons = n, .seed = seed * 2 + a});
-        auto& cells = net.template model<CobaLif, S>(a);
-        for (std::size_t k = 0; k < n; ++k, ++i) {
-            cells.set(0, k, std::fmin(5.0 * draw.normal(i, 0) - 5.0, 9.0));
-            cells.set(1, k, std::fmax(15.0 * draw.normal(i, 2) + 40.0, 0.0));
-            cells.set(2, k, std::fmax(120.0 * draw.normal(i, 4) + 200.0, 0.0));
-        }
+    net.template add<S>(CobaLif{}, ModelArea{.neurons = neurons, .seed = seed});
+    auto& cells = net.template model<CobaLif, S>(0);
+    for (std::size_t i = 0; i < neurons; ++i) {
+        cells.set(0, i, std::fmin(5.0 * draw.normal(i, 0) - 5.0, 9.0));
+        cells.set(1, i, std::fmax(15.0 * draw.normal(i, 2) + 40.0, 0.0));
+        cells.set(2, i, std::fmax(120.0 * draw.normal(i, 4) + 200.0, 0.0));
     }
     connect_pairs(net, 0.02, {6.0, 67.0}, {0, 1}, 1, seed);
     return net;
@@ -66,12 +67,9 @@ template <NeuralValue V = float, NeuralValue S = float, class A = Isa>
                                                 std::uint64_t seed = 1) {
     SpikingNetwork<V, A> net;
     const StartNumbers draw{seed};
-    for (std::size_t a = 0, i = 0; a < 2; ++a) {
-        const std::size_t n = a == 0 ? neurons - neurons / 5 : neurons / 5;
-        net.template add<S>(CubaLif{}, ModelArea{.neurons = n, .seed = seed * 2 + a});
-        auto& cells = net.template model<CubaLif, S>(a);
-        for (std::size_t k = 0; k < n; ++k, ++i) cells.set(0, k, -11.0 + 10.0 * draw.uniform(i, 0));
-    }
+    net.template add<S>(CubaLif{}, ModelArea{.neurons = neurons, .seed = seed});
+    auto& cells = net.template model<CubaLif, S>(0);
+    for (std::size_t i = 0; i < neurons; ++i) cells.set(0, i, -11.0 + 10.0 * draw.uniform(i, 0));
     connect_pairs(net, 0.02, {1.62, -9.0}, {0, 1}, 1, seed);
     return net;
 }
@@ -87,15 +85,12 @@ template <NeuralValue V = float, NeuralValue S = float, class A = Isa>
     SpikingNetwork<V, A> net;
     const StartNumbers draw{seed};
     const bool poisson = drive == BrunelDrive::poisson;
-    for (std::size_t a = 0, i = 0; a < 2; ++a) {
-        const std::size_t n = a == 0 ? neurons - neurons / 5 : neurons / 5;
-        ModelArea area{.neurons = n, .seed = seed * 2 + a};
-        // 20 kHz of 0.1 mV: 2 events a step.
-        if (poisson) area.drive = {.rate = 2.0, .weight = 0.1, .seed = splitmix64(seed + a)};
-        net.template add<S>(Lif{.current = poisson ? 0.0 : 40.0}, area);
-        auto& cells = net.template model<Lif, S>(a);
-        for (std::size_t k = 0; k < n; ++k, ++i) cells.set(0, k, 20.0 * draw.uniform(i, 0));
-    }
+    ModelArea area{.neurons = neurons, .seed = seed};
+    // 20 kHz of 0.1 mV: 2 events a step.
+    if (poisson) area.drive = {.rate = 2.0, .weight = 0.1, .seed = splitmix64(seed)};
+    net.template add<S>(Lif{.current = poisson ? 0.0 : 40.0}, area);
+    auto& cells = net.template model<Lif, S>(0);
+    for (std::size_t i = 0; i < neurons; ++i) cells.set(0, i, 20.0 * draw.uniform(i, 0));
     connect_pairs(net, 0.1, {0.1, -0.5}, {0, 0}, 15, seed);
     return net;
 }

@@ -5,10 +5,12 @@
 //
 // Synapses are sorted by delay into parts; what waits is the list of spikes, not the sums. Each part
 // takes the form that its density asks for: lists of targets (synapse_list.hpp), or rows of bits
-// (synapse_bits.hpp) where one weight is shared and at least one pair in twenty is connected.
+// (synapse_bits.hpp) where one weight is shared and sources that have synapses reach at least
+// one target in twenty.
 //
 // Weights have one scale: weight = code * scale. For integer types the scale is a whole number of
-// charge units, so that a weight's charge is exactly code * units_per_code, and sums are exact.
+// charge units, so that a weight's charge is exactly code * units_per_code, and sums are exact. Where all
+// weights are the same, that weight is kept once, in full.
 #pragma once
 
 #include <nibble/neuro/port_sums.hpp>
@@ -16,6 +18,7 @@
 #include <nibble/neuro/synapse_list.hpp>
 #include <nibble/neuro/synapse_rule.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <vector>
@@ -90,36 +93,39 @@ public:
     [[nodiscard]] WeightRange range() const noexcept { return {quantum_, most_}; }
 
     /// Adds the weights of all synapses of the sources in `spikes` (ascending), whatever their delay,
-    /// to `charge`, which has padded(targets) elements.
-    void deliver(const BasicHost<A>& on, std::span<const std::uint32_t> spikes,
-                 std::span<Charge> charge) const {
-        for (std::size_t i = 0; i < parts_.size(); ++i) deliver(on, i, spikes, charge);
+    /// to `charge`, which has padded(targets) elements; returns how many they are.
+    std::size_t deliver(const BasicHost<A>& on, std::span<const std::uint32_t> spikes,
+                        std::span<Charge> charge) const {
+        std::size_t n = 0;
+        for (std::size_t i = 0; i < parts_.size(); ++i) n += deliver(on, i, spikes, charge);
+        return n;
     }
     /// The same for the synapses of one part.
-    void deliver(const BasicHost<A>& on, std::size_t part, std::span<const std::uint32_t> spikes,
-                 std::span<Charge> charge) const {
-        deliver(on, part, spikes, charge, {units_per_code_, charge_of(common_)});
+    std::size_t deliver(const BasicHost<A>& on, std::size_t part,
+                        std::span<const std::uint32_t> spikes, std::span<Charge> charge) const {
+        return deliver(on, part, spikes, charge, {units_per_code_, common_charge_});
     }
     /// The same to sums of `unit` (real units each) as chosen by PortSums.
     template <class Sum>
-    void deliver_in(const BasicHost<A>& on, std::size_t part, std::span<const std::uint32_t> spikes,
-                    std::span<Sum> sums, double unit) const {
+    std::size_t deliver_in(const BasicHost<A>& on, std::size_t part,
+                           std::span<const std::uint32_t> spikes, std::span<Sum> sums,
+                           double unit) const {
         const auto in_units = [unit](double real) {
             if constexpr (std::is_floating_point_v<Sum>) return static_cast<Sum>(real / unit);
             else return static_cast<Sum>(std::nearbyint(real / unit));
         };
-        deliver(on, part, spikes, sums, {in_units(scale_), in_units(real_of(common_))});
+        return deliver(on, part, spikes, sums, {in_units(scale_), in_units(common_)});
     }
 
     /// Calls f(Synapse) for every synapse, with its weight as stored; for tests and reports.
     template <class F>
     void for_each(F&& f) const {
         for (const Part& p : parts_) {
-            p.list.for_each(common_, [&](std::uint32_t s, std::uint32_t t, V v) {
-                f(Synapse{s, t, real_of(v), p.delay});
+            p.list.for_each(V{}, [&](std::uint32_t s, std::uint32_t t, V v) {
+                f(Synapse{s, t, uniform_ ? common_ : real_of(v), p.delay});
             });
             p.bits.for_each([&](std::uint32_t s, std::uint32_t t) {
-                f(Synapse{s, t, real_of(common_), p.delay});
+                f(Synapse{s, t, common_, p.delay});
             });
         }
     }
@@ -135,57 +141,65 @@ private:
         if constexpr (integer_state<V>) return code_of(v) * units_per_code_;
         else return decode(v) * units_per_code_;
     }
+    [[nodiscard]] static Charge whole_charge(double x) noexcept {
+        if constexpr (integer_state<V>)
+            return static_cast<Charge>(std::nearbyint(std::fmin(std::fmax(x, -0x1p30), 0x1p30)));
+        else return static_cast<Charge>(x);
+    }
     [[nodiscard]] double real_of(V v) const noexcept {
         return static_cast<double>(charge_of(v)) / charge_per_unit_;
     }
     template <class Sum>
-    void deliver(const BasicHost<A>& on, std::size_t part, std::span<const std::uint32_t> spikes,
-                 std::span<Sum> sums, const Delivery<Sum>& how) const {
+    std::size_t deliver(const BasicHost<A>& on, std::size_t part,
+                        std::span<const std::uint32_t> spikes, std::span<Sum> sums,
+                        const Delivery<Sum>& how) const {
         NIBBLE_EXPECT(sums.size() >= targets_);
-        if (spikes.empty()) return;
-        parts_[part].bits.deliver(on, spikes, sums, how.common);
-        parts_[part].list.deliver(on, spikes, sums, how);
+        if (spikes.empty()) return 0;
+        return parts_[part].bits.deliver(on, spikes, sums, how.common) +
+               parts_[part].list.deliver(on, spikes, sums, how);
     }
 
     // Three passes over the synapses: what there is, how many of each, and where they go.
     template <class Pairs>
     void build(const Pairs& pairs, double charge_per_unit, SynapseForm form) {
         std::vector<std::size_t> count;  // by delay
+        std::vector<char> has(sources_);
         std::vector<double> onto(targets_);
         double least = 0.0, most = 0.0;
         pairs([&](const Synapse& s) {
             check(s);
             if (s.delay >= count.size()) count.resize(s.delay + 1);
             ++count[s.delay];
+            has[s.source] = 1;
             least = synapses_ == 0 ? s.weight : std::fmin(least, s.weight);
             most = synapses_++ == 0 ? s.weight : std::fmax(most, s.weight);
         });
+        std::size_t used = 0;  // sources that have synapses
+        for (const char h : has) used += h != 0 ? 1u : 0u;
         choose_scale(std::fmax(std::fabs(least), std::fabs(most)), charge_per_unit);
+        uniform_ = least == most;
+        common_ = uniform_ ? least : 0.0;
+        common_charge_ = whole_charge(common_ * charge_per_unit);
         std::vector<std::size_t> part_of(count.size());
         std::vector<char> in_bits;
         for (std::size_t d = 0; d < count.size(); ++d) {
             part_of[d] = parts_.size();
             if (count[d] == 0) continue;
             const bool dense = static_cast<double>(count[d]) * 20.0 >=
-                               static_cast<double>(sources_) * static_cast<double>(targets_);
-            const bool bits = least == most && targets_ >= 256 &&
+                               static_cast<double>(used) * static_cast<double>(targets_);
+            const bool bits = uniform_ && targets_ >= 256 &&
                               (form == SynapseForm::automatic ? dense : form == SynapseForm::bits);
             Part p{static_cast<unsigned>(d), {}, {}};
-            if (bits) p.bits = SynapseBits<A>(sources_, targets_);
+            if (bits) p.bits = SynapseBits<A>(sources_, targets_, used);
             p.list = SynapseList<V, A>(sources_, targets_, bits ? 0 : count[d]);
             in_bits.push_back(bits);
             parts_.push_back(std::move(p));
         }
         // A pair that a rule made twice has its bit already, and goes to the list.
         std::vector<Synapse> twice;
-        bool uniform = true, first = true;
         pairs([&](const Synapse& s) {
             const std::size_t i = part_of[s.delay];
-            const V v = quantized(s.weight);
-            if (first) common_ = v;
-            first = false;
-            uniform = uniform && v == common_;
-            onto[s.target] += std::fabs(real_of(v));
+            onto[s.target] += std::fabs(uniform_ ? common_ : real_of(quantized(s.weight)));
             if (!in_bits[i]) parts_[i].list.count(s.source, s.target);
             else if (!parts_[i].bits.set(s.source, s.target)) {
                 parts_[i].list.count(s.source, s.target);
@@ -196,13 +210,14 @@ private:
         const auto place = [&](const Synapse& s) {
             parts_[part_of[s.delay]].list.place(s.source, s.target, quantized(s.weight));
         };
-        pairs([&](const Synapse& s) {
-            if (!in_bits[part_of[s.delay]]) place(s);
-        });
+        if (std::find(in_bits.begin(), in_bits.end(), 0) != in_bits.end())
+            pairs([&](const Synapse& s) {
+                if (in_bits[part_of[s.delay]] == 0) place(s);
+            });
         for (const Synapse& s : twice) place(s);
-        for (Part& p : parts_) p.list.placed(uniform);
+        for (Part& p : parts_) p.list.placed(uniform_);
         for (const double sum : onto) most_ = std::fmax(most_, sum);
-        quantum_ = uniform ? std::fabs(real_of(common_)) : integer_state<V> ? scale_ : 0.0;
+        quantum_ = uniform_ ? std::fabs(common_) : integer_state<V> ? scale_ : 0.0;
     }
     void check(const Synapse& s) const {
         if (s.source >= sources_ || s.target >= targets_ || !std::isfinite(s.weight))
@@ -242,7 +257,9 @@ private:
     std::size_t sources_ = 0, targets_ = 0, synapses_ = 0;
     double scale_ = 1.0, charge_per_unit_ = 1.0, quantum_ = 0.0, most_ = 0.0;
     Charge units_per_code_{};
-    V common_{};
+    double common_ = 0.0;  // the one weight, where all are the same
+    Charge common_charge_{};
+    bool uniform_ = true;
     std::vector<Part> parts_;
 };
 

@@ -13,6 +13,7 @@
 #include <nibble/store/buffer.hpp>
 #include <nibble/store/view.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <span>
 #include <vector>
@@ -23,15 +24,18 @@ template <class A = Isa>
 class SynapseBits {
 public:
     SynapseBits() = default;
-    SynapseBits(std::size_t sources, std::size_t targets)
+    /// For synapses of at most `rows` of the sources.
+    SynapseBits(std::size_t sources, std::size_t targets, std::size_t rows)
         : targets_(targets),
           stride_((targets + chunk - 1) / chunk * chunk_words),
-          rows_(sources * stride_),
+          rows_(rows * stride_),
+          row_of_(sources, no_row),
           fan_out_(sources) {}
 
     /// Sets the bit of a pair; false where it is set already.
     bool set(std::uint32_t source, std::uint32_t target) noexcept {
-        std::uint32_t& word = rows_[source * stride_ + target / 32];
+        if (row_of_[source] == no_row) row_of_[source] = used_++;
+        std::uint32_t& word = rows_[row_of_[source] * stride_ + target / 32];
         const std::uint32_t bit = std::uint32_t{1} << (target % 32);
         if ((word & bit) != 0) return false;
         word |= bit;
@@ -44,34 +48,43 @@ public:
         return fan_out_.empty() ? 0 : fan_out_[source];
     }
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return rows_.size() * 4 + fan_out_.capacity() * 4;
+        return rows_.size() * 4 + (fan_out_.capacity() + row_of_.capacity()) * 4;
     }
 
-    /// sums[t] += weight for every bit t of the rows in `spikes`. `sums` covers padded(targets).
+    /// sums[t] += weight for every bit t of the rows in `spikes`; returns how many there are. `sums`
+    /// covers padded(targets).
     template <class Sum>
-    void deliver(const BasicHost<A>& on, std::span<const std::uint32_t> spikes, std::span<Sum> sums,
-                 Sum weight) const {
-        if (synapses_ == 0) return;
+    std::size_t deliver(const BasicHost<A>& on, std::span<const std::uint32_t> spikes,
+                        std::span<Sum> sums, Sum weight) const {
+        if (synapses_ == 0) return 0;
         // A part of the columns for each thread.
         on.parallel_for(stride_ / chunk_words, 4, [&](std::size_t first, std::size_t end) {
             // Counts stay below 2^planes: that many rows at a time, in pieces that a near cache holds.
             for (std::size_t piece = first; piece < end; piece += most_chunks) {
                 const std::size_t n = end - piece < most_chunks ? end - piece : most_chunks;
-                for (std::size_t s = 0; s < spikes.size(); s += most_rows) {
-                    const std::size_t rows =
-                        spikes.size() - s < most_rows ? spikes.size() - s : most_rows;
-                    count(spikes.subspan(s, rows), piece, n, sums, weight);
+                std::uint32_t rows[most_rows];
+                for (std::size_t s = 0; s < spikes.size();) {
+                    std::size_t found = 0;
+                    for (; s < spikes.size() && found < most_rows; ++s) {
+                        rows[found] = row_of_[spikes[s]];
+                        found += rows[found] != no_row ? 1u : 0u;
+                    }
+                    if (found != 0) count({rows, found}, piece, n, sums, weight);
                 }
             }
         });
+        std::size_t events = 0;
+        for (const std::uint32_t s : spikes) events += fan_out_[s];
+        return events;
     }
 
     /// Calls f(source, target) for every synapse.
     template <class F>
     void for_each(F&& f) const {
         for (std::size_t s = 0; s < fan_out_.size(); ++s)
-            for (std::size_t w = 0; w < stride_; ++w)
-                for (std::uint32_t left = rows_[s * stride_ + w]; left != 0; left &= left - 1)
+            for (std::size_t w = 0; w < stride_ && row_of_[s] != no_row; ++w)
+                for (std::uint32_t left = rows_[row_of_[s] * stride_ + w]; left != 0;
+                     left &= left - 1)
                     f(static_cast<std::uint32_t>(s),
                       static_cast<std::uint32_t>(w * 32 +
                                                  static_cast<std::size_t>(std::countr_zero(left))));
@@ -91,22 +104,27 @@ private:
     }
 
     template <class Sum>
-    void count(std::span<const std::uint32_t> spikes, std::size_t piece, std::size_t n,
+    void count(std::span<const std::uint32_t> rows, std::size_t piece, std::size_t n,
                std::span<Sum> sums, Sum weight) const noexcept {
         // Plane k holds digit k of the counts.
         alignas(64) std::uint32_t digits[planes][most_chunks * chunk_words];
         const std::size_t words = n * chunk_words;
-        const auto used = static_cast<std::size_t>(std::bit_width(spikes.size()));
+        const auto used = static_cast<std::size_t>(std::bit_width(rows.size()));
         for (std::size_t k = 0; k < (used < 3 ? 3 : used); ++k)
             for (std::size_t i = 0; i < words; ++i) digits[k][i] = 0;
-        const std::uint32_t* row[8];
         alignas(64) static constexpr std::uint32_t none[most_chunks * chunk_words] = {};
-        for (std::size_t s = 0; s < spikes.size(); s += 8) {
+        const auto take = [&](const std::uint32_t*(&row)[8], std::size_t s) {
             for (std::size_t r = 0; r < 8; ++r)
-                row[r] = s + r < spikes.size()
-                             ? rows_.data() + spikes[s + r] * stride_ + piece * chunk_words
+                row[r] = s + r < rows.size()
+                             ? rows_.data() + rows[s + r] * stride_ + piece * chunk_words
                              : none;
-            add_rows(row, digits, words, used);
+        };
+        const std::uint32_t *row[8], *next[8];
+        take(row, 0);
+        for (std::size_t s = 0; s < rows.size(); s += 8) {
+            take(next, s + 8);
+            add_rows(row, next, digits, words, used);
+            std::copy_n(next, 8, row);
         }
         for (std::size_t i = 0; i < words; i += 2) {
             const std::size_t target = (piece * chunk_words + i) * 32;
@@ -117,11 +135,16 @@ private:
             spread(digit, used, sums.data() + target, weight);
         }
     }
-    // Eight rows into the digits 0 to 2, what they carry into those above.
+    // Eight rows into the digits 0 to 2, what they carry into those above; asks for the next rows, which
+    // lie anywhere in a large matrix.
     static void add_rows(const std::uint32_t* const (&row)[8],
+                         const std::uint32_t* const (&next)[8],
                          std::uint32_t (&digits)[planes][most_chunks * chunk_words],
                          std::size_t words, std::size_t used) noexcept {
         for (std::size_t i = 0; i < words; i += U::lanes) {
+#if defined(__GNUC__)
+            for (std::size_t r = 0; r < 8; ++r) __builtin_prefetch(next[r] + i);
+#endif
             U ones = U::load(digits[0] + i), twos = U::load(digits[1] + i);
             U fours = U::load(digits[2] + i), a, b, c, d, carry;
             const auto load = [&](std::size_t r)
@@ -169,8 +192,11 @@ private:
         }
     }
 
+    static constexpr std::uint32_t no_row = 0xFFFFFFFFu;
     std::size_t targets_ = 0, stride_ = 0, synapses_ = 0;
+    std::uint32_t used_ = 0;
     Buffer<std::uint32_t> rows_;
+    std::vector<std::uint32_t> row_of_;  // by source
     std::vector<std::uint32_t> fan_out_;
 };
 

@@ -41,7 +41,7 @@ public:
         // runs are worth the jump to them and row starts stay few.
         const std::size_t part = (targets / 8 + 63) / 64 * 64;
         tile_ = part < 1024 ? 1024 : part > 16384 ? 16384 : part;
-        while (tile_ < 65536 && tile_ < targets && expected / 32 * tile_ < sources * targets)
+        while (tile_ < 65536 && tile_ < targets && expected / 64 * tile_ < sources * targets)
             tile_ *= 2;
         tile_ = tile_ > 65536 ? 65536 : tile_;
         tiles_.resize((targets + tile_ - 1) / tile_);
@@ -96,14 +96,20 @@ public:
         return n;
     }
 
-    /// Adds the weights of all synapses of the sources in `spikes` (ascending) to `sums`.
+    /// Adds the weights of all synapses of the sources in `spikes` (ascending) to `sums`; returns how
+    /// many they are.
     template <class Sum>
-    void deliver(const BasicHost<A>& on, std::span<const std::uint32_t> spikes, std::span<Sum> sums,
-                 const Delivery<Sum>& how) const {
+    std::size_t deliver(const BasicHost<A>& on, std::span<const std::uint32_t> spikes,
+                        std::span<Sum> sums, const Delivery<Sum>& how) const {
+        if (tiles_.size() == 1) return deliver_tile(tiles_[0], spikes, sums.data(), how);
+        Tally events;
         on.parallel_for(tiles_.size(), 1, [&](std::size_t begin, std::size_t end) {
+            std::size_t n = 0;
             for (std::size_t i = begin; i < end; ++i)
-                deliver_tile(tiles_[i], spikes, sums.data() + i * tile_, how);
+                n += deliver_tile(tiles_[i], spikes, sums.data() + i * tile_, how);
+            events.add(n);
         });
+        return events.count();
     }
 
     /// Calls f(source, target, code) for every synapse; the code is `common` where all share one.
@@ -137,14 +143,17 @@ private:
         else return Sum{};  // float weights that differ are never summed in integers
     }
     template <class Sum>
-    void deliver_tile(const Tile& tile, std::span<const std::uint32_t> spikes, Sum* sums,
-                      const Delivery<Sum>& how) const noexcept {
+    std::size_t deliver_tile(const Tile& tile, std::span<const std::uint32_t> spikes, Sum* sums,
+                             const Delivery<Sum>& how) const noexcept {
         const std::uint16_t* const target = tile.target.data();
         const std::uint32_t* const start = tile.start.data();
         const ValueSpan<const V> weight = codes(tile);
+        const Delivery<Sum> by = how;
+        std::size_t events = 0;
         for (std::size_t n = 0; n < spikes.size(); ++n) {
             std::size_t k = start[spikes[n]];
             const std::size_t end = start[spikes[n] + 1];
+            events += end - k;
 #if defined(__GNUC__)
             // Runs lie anywhere: ask for the head of the one after the next.
             if (n + 2 < spikes.size()) {
@@ -153,11 +162,15 @@ private:
                 __builtin_prefetch(target + ahead + 32);
             }
 #endif
-            if (uniform_)
-                for (; k < end; ++k) add_charge(sums[target[k]], how.common);
-            else
-                for (; k < end; ++k) add_charge(sums[target[k]], amount(weight[k], how.per_code));
+            if (uniform_) {
+                for (; k + 8 <= end; k += 8)
+                    for (std::size_t j = 0; j < 8; ++j) add_charge(sums[target[k + j]], by.common);
+                for (; k < end; ++k) add_charge(sums[target[k]], by.common);
+            } else {
+                for (; k < end; ++k) add_charge(sums[target[k]], amount(weight[k], by.per_code));
+            }
         }
+        return events;
     }
 
     std::size_t sources_ = 0, targets_ = 0, tile_ = 1024;

@@ -33,6 +33,8 @@ struct RandomSynapses {
     double probability = 0.0;
     std::uint32_t delay = 1;         ///< ticks
     std::uint32_t delay_spread = 0;  ///< delays are uniform in delay ... delay + delay_spread
+    /// With `probability`: only sources in [first_source, end_source) are connected.
+    std::size_t first_source = 0, end_source = static_cast<std::size_t>(-1);
 };
 
 /// Synapses as listed; calls f(synapse) for each.
@@ -81,7 +83,8 @@ private:
     template <class F>
     void by_probability(F&& f) const {
         const double log_miss = std::log1p(-rule_.probability);
-        for (std::size_t s = 0; s < sources_; ++s) {
+        const std::size_t end = rule_.end_source < sources_ ? rule_.end_source : sources_;
+        for (std::size_t s = rule_.first_source; s < end; ++s) {
             const std::uint64_t key = splitmix64(splitmix64(rule_.seed) + s);
             double t = -1.0;
             for (std::uint64_t e = 0;; ++e) {
