@@ -215,8 +215,8 @@ TEST_CASE_TEMPLATE("states of narrow types follow those of float", V, half, bflo
     };
     const Lif model{.current = 25.0};
     const double exact = spikes(ModelArray<Lif>(100, model, 0.1));
-    // The noise of three bits of mantissa fires a neuron sooner.
-    const double within = std::is_same_v<V, fp8_e4m3> ? 0.1 : 0.02;
+    // Three bits of mantissa are 2 mV near the threshold: the rate is about right, no more.
+    const double within = std::is_same_v<V, fp8_e4m3> ? 0.2 : 0.02;
     CHECK(spikes(ModelArray<Lif, V>(100, model, 0.1)) == doctest::Approx(exact).epsilon(within));
     // Codes, and seven bits: a spike, who is blocked, and counters up to 20 steps.
     CHECK(ModelArray<Lif, V>(4096, model, 0.1).bytes() <= 4096 * sizeof(V) + 4096 * 7 / 8);
