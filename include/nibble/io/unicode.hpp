@@ -197,9 +197,9 @@ inline constexpr auto number_ends = run_ends(number_runs);
         // How many ends are at or below c: odd within a run.
         std::size_t low = 0, n = ends.size();
         while (n != 0) {
-            const std::size_t half = n / 2;
-            if (ends[low + half] <= c) low += half + 1, n -= half + 1;
-            else n = half;
+            const std::size_t middle = n / 2;
+            if (ends[low + middle] <= c) low += middle + 1, n -= middle + 1;
+            else n = middle;
         }
         return low % 2 == 1;
     };
