@@ -14,6 +14,7 @@
 
 #include <nibble/ptq/evaluate.hpp>
 
+#include <algorithm>
 #include <map>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -61,7 +62,8 @@ private:
 };
 
 /// Runs `text` through the network and keeps a record of the products of the weights that `wanted`
-/// names; all without it. `order`, when there is one, gets their names in the order of their use.
+/// names; all without it. `order`, when there is one, gets the names of all weights in products, in the
+/// order of their use.
 [[nodiscard]] inline Statistics gather(Network& net, const Windows& text,
                                        const std::function<bool(const std::string&)>& wanted = {},
                                        std::vector<std::string>* order = nullptr) {
@@ -72,10 +74,12 @@ private:
     net.on->seen = [&](const void* weight, View<const float> x) {
         if (before.seen()) x = before.seen()(weight, x);
         const Parameter* p = net.of_weight(weight);
-        if (p == nullptr || (wanted && !wanted(p->name))) return x;
+        if (p == nullptr) return x;
+        if (order != nullptr && std::find(order->begin(), order->end(), p->name) == order->end())
+            order->push_back(p->name);
+        if (wanted && !wanted(p->name)) return x;
         InputStatistics& s = all[p->name];
         if (s.rows == 0) {
-            if (order != nullptr) order->push_back(p->name);
             s.hessian = Tensor<float>(Shape{x.cols, x.cols});
             s.mean_size.resize(x.cols);
             s.largest.resize(x.cols);
@@ -90,8 +94,9 @@ private:
         s.rows += x.rows;
         return x;
     };
-    for (std::size_t w = 0; w < text.count(); w += windows_at_once)
-        static_cast<void>(net.forward(text.sequences().part(w, windows_at_once)));
+    const std::size_t some = windows_at_once(text.length);
+    for (std::size_t w = 0; w < text.count(); w += some)
+        static_cast<void>(net.forward(text.sequences().part(w, some)));
     for (auto& [name, s] : all) {
         const double n = static_cast<double>(s.rows);
         divide(s.hessian, n);
@@ -122,9 +127,9 @@ inline void gather_tables(Network& net, const Windows& text,
             for (const std::int32_t id : ids) s.frequency[static_cast<std::size_t>(id)] += 1;
         }
     };
-    constexpr std::size_t at_once = 8;
-    for (std::size_t w = 0; w < text.count(); w += at_once)
-        net.backward(text.sequences().part(w, at_once), [&](const Tensor<float>& logits) {
+    const std::size_t some = windows_at_once(2 * text.length);
+    for (std::size_t w = 0; w < text.count(); w += some)
+        net.backward(text.sequences().part(w, some), [&](const Tensor<float>& logits) {
             Tensor<float> slope = logits;
             log_softmax(on, slope);
             spread.resize(slope.cols());

@@ -31,6 +31,15 @@ struct Windows {
     [[nodiscard]] std::size_t count() const noexcept {
         return length == 0 ? 0 : inputs.size() / length;
     }
+    /// The first n, or as many as there are.
+    [[nodiscard]] Windows first(std::size_t n) const {
+        Windows some = *this;
+        if (n < count()) {
+            some.inputs.resize(n * length);
+            some.targets.resize(n * length);
+        }
+        return some;
+    }
     [[nodiscard]] Sequences sequences() const noexcept { return {inputs, length}; }
 };
 
@@ -54,8 +63,11 @@ struct Windows {
     return w;
 }
 
-/// Windows that go through a model at once: enough rows for every thread.
-inline constexpr std::size_t windows_at_once = 16;
+/// Windows of that length that go through a model at once: enough rows for every thread, few enough
+/// for their logits.
+[[nodiscard]] constexpr std::size_t windows_at_once(std::size_t length) noexcept {
+    return length == 0 || length > 1024 ? 1 : 1024 / length;
+}
 
 /// n logits as log-probabilities, in place.
 inline void log_softmax(float* x, std::size_t n) noexcept {
@@ -78,15 +90,16 @@ inline void log_softmax(Host& on, Tensor<float>& logits) {
 
 /// A model's log-probabilities of all windows, kept to compare others with.
 struct Reference {
-    std::vector<Tensor<float>> batches;  ///< [rows, classes], windows_at_once windows each
+    std::vector<Tensor<float>> batches;  ///< [rows, classes], windows_at_once(length) windows each
 };
 
 /// Any model's: `forward` takes Sequences and gives logits.
 template <class Forward>
 [[nodiscard]] Reference reference_of(Host& on, const Windows& text, Forward&& forward) {
     Reference reference;
-    for (std::size_t w = 0; w < text.count(); w += windows_at_once) {
-        Tensor<float> logits = forward(text.sequences().part(w, windows_at_once));
+    const std::size_t some = windows_at_once(text.length);
+    for (std::size_t w = 0; w < text.count(); w += some) {
+        Tensor<float> logits = forward(text.sequences().part(w, some));
         log_softmax(on, logits);
         reference.batches.push_back(std::move(logits));
     }
@@ -99,8 +112,9 @@ template <class Forward>
                                   const Reference* reference = nullptr) {
     Evaluation all;
     std::vector<double> row_kl;
-    for (std::size_t w = 0, batch = 0; w < text.count(); w += windows_at_once, ++batch) {
-        const Sequences part = text.sequences().part(w, windows_at_once);
+    const std::size_t some = windows_at_once(text.length);
+    for (std::size_t w = 0, batch = 0; w < text.count(); w += some, ++batch) {
+        const Sequences part = text.sequences().part(w, some);
         Tensor<float> logits = forward(part);
         const std::span<const std::int32_t> targets =
             std::span(text.targets).subspan(w * text.length, part.ids.size());

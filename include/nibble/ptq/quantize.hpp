@@ -17,6 +17,8 @@
 #include <nibble/ptq/rotate.hpp>
 #include <nibble/ptq/tune.hpp>
 
+#include <optional>
+
 namespace nibble::inline NIBBLE_ARCH {
 namespace ptq {
 
@@ -127,14 +129,22 @@ inline void round_plain(View<float> w, ValueKind kind) {
         fail("ptq: " + std::string(name_of(recipe.method)) +
              (recipe.tune.steps > 0 ? " with tuning" : "") +
              " needs a text to calibrate with, and there is none");
-    Reference exact;
-    if (recipe.tune.steps > 0) exact = reference_of(on, text, net.forward);
+    std::optional<Snapshot> exact;
+    if (recipe.tune.steps > 0) exact.emplace(net);
 
     Statistics seen;
     std::vector<std::string> order;
+    // Blocks that are seen one after the other need no record of all at once.
+    const bool again = recipe.method == Method::gptq && recipe.sequential;
+    const bool changes = recipe.rotate || recipe.smooth || recipe.method == Method::awq;
     if (text.count() != 0) {
         say("calibrate", 0, 1);
-        seen = gather(net, text, scaled, &order);
+        seen = gather(
+            net, text,
+            [&](const std::string& name) {
+                return (scaled(name) || recipe.smooth) && (changes || !again);
+            },
+            &order);
         if (recipe.method == Method::gptq || recipe.method == Method::awq)
             gather_tables(net, text, scaled, seen);
         say("calibrate", 1, 1);
@@ -148,13 +158,13 @@ inline void round_plain(View<float> w, ValueKind kind) {
         scale_by_activations(net, spec_of, seen, [&](std::size_t done, std::size_t total) {
             say("scale channels", done, total);
         });
+    const std::size_t used = order.size();
     // What no product uses comes last.
     for (const Parameter& p : net.parameters)
         if (std::find(order.begin(), order.end(), p.name) == order.end()) order.push_back(p.name);
 
     Outcome outcome;
     std::map<std::string, TensorOutcome> found;
-    const bool again = recipe.method == Method::gptq && recipe.sequential;
     std::string stage;
     for (std::size_t i = 0; i < order.size(); ++i) {
         Parameter& p = net.at(order[i]);
@@ -166,16 +176,19 @@ inline void round_plain(View<float> w, ValueKind kind) {
             out.bytes = stored_bytes(out.spec, out.rows, out.cols);
             continue;
         }
-        if (again && stage_of(p.name) != stage && i != 0 && seen.contains(p.name) &&
-            !seen[p.name].hessian.empty()) {
+        if (again && i < used && stage_of(p.name) != stage) {
             stage = stage_of(p.name);
+            for (auto& [name, s] : seen) s.hessian = {};
             Statistics now = gather(net, text, [&](const std::string& name) {
                 return scaled(name) && stage_of(name) == stage;
             });
             for (auto& [name, s] : now) seen[name].hessian = std::move(s.hessian);
         }
         const auto known = seen.find(p.name);
-        const InputStatistics* s = known == seen.end() ? nullptr : &known->second;
+        const InputStatistics* s =
+            known == seen.end() || (known->second.hessian.empty() && known->second.lookup.empty())
+                ? nullptr
+                : &known->second;
         Tensor<float> before(Shape{p.value.rows, p.value.cols}), e(before.shape());
         for (std::size_t r = 0; r < p.value.rows; ++r)
             std::copy_n(p.value.row(r), p.value.cols, before.view().row(r));
@@ -195,7 +208,7 @@ inline void round_plain(View<float> w, ValueKind kind) {
         say("quantize " + p.name, i + 1, order.size());
     }
     if (recipe.tune.steps > 0)
-        tune(net, text, exact, outcome.tensors, recipe.tune, [&](int done, int total, double) {
+        tune(net, text, *exact, outcome.tensors, recipe.tune, [&](int done, int total, double) {
             say("tune", static_cast<std::size_t>(done), static_cast<std::size_t>(total));
         });
     for (const Parameter& p : net.parameters) {

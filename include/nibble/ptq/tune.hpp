@@ -13,6 +13,7 @@
 #include <nibble/ptq/evaluate.hpp>
 #include <nibble/ptq/quantized.hpp>
 
+#include <algorithm>
 #include <map>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -47,12 +48,36 @@ private:
     std::vector<float> m_, v_;
 };
 
+/// A network's numbers at one time, to be put in the place of those it has now and taken out again.
+class Snapshot {
+public:
+    explicit Snapshot(const Network& net) {
+        for (const Parameter& p : net.parameters) {
+            Tensor<float> copy(Shape{p.value.rows, p.value.cols});
+            for (std::size_t r = 0; r < p.value.rows; ++r)
+                std::copy_n(p.value.row(r), p.value.cols, copy.view().row(r));
+            values_.push_back(std::move(copy));
+        }
+    }
+    /// Exchanges the numbers kept with those of the network.
+    void exchange(Network& net) {
+        for (std::size_t i = 0; i < values_.size(); ++i) {
+            const View<float> now = net.parameters[i].value;
+            for (std::size_t r = 0; r < now.rows; ++r)
+                std::swap_ranges(now.row(r), now.row(r) + now.cols, values_[i].view().row(r));
+        }
+    }
+
+private:
+    std::vector<Tensor<float>> values_;
+};
+
 /// Moves scales and offsets of `tensors`, and every vector of the network that is not among them,
-/// towards `exact`, the log-probabilities of `text` by the exact model, a tensor for each
-/// windows_at_once sequences. The network's matrices hold the quantized numbers on return. Scales are
-/// rounded to their stored type at every step. `report(done, steps, kl)` is called after each.
-inline void tune(Network& net, const Windows& text, const Reference& exact,
-                 QuantizedTensors& tensors, const TuneOptions& options = {},
+/// towards what the model predicted when `exact` was taken. The network's matrices hold the quantized
+/// numbers on return. Scales are rounded to their stored type at every step. `report(done, steps, kl)`
+/// is called after each.
+inline void tune(Network& net, const Windows& text, Snapshot& exact, QuantizedTensors& tensors,
+                 const TuneOptions& options = {},
                  const std::function<void(int, int, double)>& report = {}) {
     if (!net.backward) fail("ptq: tuning needs a model with a way back");
     Host& on = *net.on;
@@ -76,36 +101,36 @@ inline void tune(Network& net, const Windows& text, const Reference& exact,
         }
     }
     const std::size_t count = text.count();
+    if (count == 0 || options.batch == 0)
+        fail("ptq: tuning needs a text and a batch of some of it");
     Random random(options.seed);
     std::vector<std::int32_t> ids;
     for (int t = 1; t <= options.steps; ++t) {
-        std::vector<std::size_t> chosen;
         ids.clear();
         for (std::size_t i = 0; i < options.batch; ++i) {
-            chosen.push_back(random.below(static_cast<std::uint32_t>(count)));
+            const std::size_t chosen = random.below(static_cast<std::uint32_t>(count));
             const auto from =
-                text.inputs.begin() + static_cast<std::ptrdiff_t>(chosen.back() * text.length);
+                text.inputs.begin() + static_cast<std::ptrdiff_t>(chosen * text.length);
             ids.insert(ids.end(), from, from + static_cast<std::ptrdiff_t>(text.length));
         }
+        exact.exchange(net);
+        Tensor<float> target = net.forward({ids, text.length});
+        exact.exchange(net);
+        log_softmax(on, target);
         double kl = 0;
         net.backward({ids, text.length}, [&](const Tensor<float>& logits) {
             Tensor<float> slope = logits;
             log_softmax(on, slope);
             const float share = 1.0f / static_cast<float>(slope.rows());
-            for (std::size_t r = 0; r < slope.rows(); ++r) {
-                const std::size_t window = chosen[r / text.length];
-                const Tensor<float>& batch = exact.batches[window / windows_at_once];
-                const float* p =
-                    batch.view().row(window % windows_at_once * text.length + r % text.length);
+            for (std::size_t r = 0; r < slope.rows(); ++r)
                 for (std::size_t i = 0; i < slope.cols(); ++i) {
-                    const float mine = slope(r, i), likely = std::exp(p[i]);
-                    kl += static_cast<double>(likely * (p[i] - mine) * share);
+                    const float mine = slope(r, i), likely = std::exp(target(r, i));
+                    kl += static_cast<double>(likely * (target(r, i) - mine) * share);
                     slope(r, i) = (std::exp(mine) - likely) * share;
                 }
-            }
             return slope;
         });
-        // The last third slows down to a tenth.
+        // A short start, then a cosine down to a tenth.
         const float phase = static_cast<float>(t) / static_cast<float>(options.steps);
         const float warm = t < 10 ? static_cast<float>(t) / 10 : 1.0f;
         const float rate = warm * (0.55f + 0.45f * std::cos(3.14159265f * phase));
