@@ -30,6 +30,8 @@ install(FILES
     "${PROJECT_SOURCE_DIR}/cmake/dependencies.cmake"
     "${PROJECT_SOURCE_DIR}/cmake/dispatch.cmake"
     "${PROJECT_SOURCE_DIR}/cmake/dispatch.cpp.in"
+    "${PROJECT_SOURCE_DIR}/cmake/genome_table.cmake"
+    "${PROJECT_SOURCE_DIR}/tools/genome_table.cpp"
     DESTINATION "${nibble_package_dir}")
 
 # pkg-config: the prefix is found from where the file lies.

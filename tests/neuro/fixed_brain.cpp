@@ -267,7 +267,8 @@ TEST_CASE("synapses from a list, of every width") {
         {{{2, 299, -8}, {0, 1, 7}, {2, 0, 3}, {0, 2, 1}}});
     static_assert(few.begin(0) == 0 && few.begin(1) == 2 && few.begin(2) == 2 && few.begin(3) == 4);
     static_assert(few.code(0) == 7 && few.code(1) == 1 && few.code(2) == -8 && few.code(3) == 3);
-    static_assert(few.largest_sum() == 8 && sizeof(few) <= 4 + 8 + 2 + 2);
+    static_assert(few.largest_sums()[299] == 8 && few.largest_sums()[1] == 7 &&
+                  sizeof(few) <= 4 + 8 + 2 + 2);
     std::int32_t charge[300] = {};
     few.deliver(2, charge, 100);
     CHECK(charge[299] == -800);

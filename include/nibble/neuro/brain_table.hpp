@@ -71,6 +71,22 @@ struct BrainTable {
             if (t >= Neurons) return false;
         return synapses.begin(Neurons) <= Synapses;
     }
+    /// How large sums of weight codes can become.
+    struct Bounds {
+        std::int64_t sum = 0;            ///< of any neuron
+        std::int64_t room = 0x3FFFFFFF;  ///< what more fits into 31 bits after the gain
+    };
+    [[nodiscard]] constexpr Bounds bounds() const noexcept {
+        const auto sums = synapses.largest_sums();
+        Bounds b;
+        for (const TableArea& a : areas)
+            for (std::uint32_t i = a.first; i < a.first + a.size; ++i) {
+                b.sum = sums[i] > b.sum ? std::int64_t{sums[i]} : b.sum;
+                const std::int64_t more = 0x7FE00000 / a.gain - std::int64_t{sums[i]};
+                b.room = more < b.room ? more : b.room;
+            }
+        return b;
+    }
     /// Whether any area satisfies a predicate.
     template <class F>
     [[nodiscard]] constexpr bool any(F&& f) const noexcept {

@@ -37,17 +37,12 @@ public:
     static constexpr std::size_t words = (neurons + 31) / 32;
     /// Where only neurons with input move on, sums are doubled, and the lowest bit says that something
     /// arrived, be it 0.
-    using Charge = std::conditional_t<
-        (table.synapses.largest_sum() + 2u * Membrane<typename Table::Weight>::high < 0x3FFF),
-        std::int16_t, std::int32_t>;
+    using Charge =
+        std::conditional_t<(table.bounds().sum + 254 < 0x3FFF), std::int16_t, std::int32_t>;
     /// What can be injected into a neuron in a burst beside all that its synapses can bring.
     static constexpr std::int32_t room = [] {
-        std::int64_t gain = 1;
-        for (const TableArea& a : table.areas) gain = a.gain > gain ? a.gain : gain;
-        const std::int64_t most = 0x7FE00000 / gain,
-                           sums = sizeof(Charge) == 2 ? 0x3FFF : 0x3FFFFFFF;
-        return static_cast<std::int32_t>((most < sums ? most : sums) -
-                                         table.synapses.largest_sum());
+        const std::int64_t sums = (sizeof(Charge) == 2 ? 0x3FFF : 0x3FFFFFFF) - table.bounds().sum;
+        return static_cast<std::int32_t>(table.bounds().room < sums ? table.bounds().room : sums);
     }();
     static_assert(room > 0, "weights of one neuron could add up to more than 32 bits hold");
 

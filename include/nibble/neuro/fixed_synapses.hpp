@@ -99,17 +99,14 @@ struct FixedSynapses {
                                          std::int32_t gain) const noexcept {
         for_each(source, [&](std::size_t t, std::int32_t c) { add_charge(charge[t], c * gain); });
     }
-    /// The largest sum of |code| that a target can get in one burst; decides how wide sums must be.
-    [[nodiscard]] constexpr std::uint32_t largest_sum() const noexcept {
-        std::array<std::uint32_t, Targets> sum{};
-        std::uint32_t most = 0;
+    /// The sum of |code| that each target can get in one burst; decides how wide sums must be.
+    [[nodiscard]] constexpr std::array<std::uint32_t, Targets> largest_sums() const noexcept {
+        std::array<std::uint32_t, Targets> sums{};
         for (std::size_t k = 0; k < begin(Sources); ++k) {
             const std::int32_t c = code(k);
-            std::uint32_t& s = sum[target[k]];
-            s += static_cast<std::uint32_t>(c < 0 ? -c : c);
-            most = s > most ? s : most;
+            sums[target[k]] += static_cast<std::uint32_t>(c < 0 ? -c : c);
         }
-        return most;
+        return sums;
     }
 
 private:
