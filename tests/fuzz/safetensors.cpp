@@ -67,6 +67,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto bytes = std::as_bytes(std::span(data, size));
     try {
         const auto file = SafetensorsFile::from_bytes(bytes, "input");
+        // What is accepted is JSON by another reader's judgement too.
+        const auto length = static_cast<std::size_t>(load_little<std::uint64_t>(bytes.data()));
+        if (!Json::accept(data + 8, data + 8 + length)) std::abort();
         std::uint64_t at = 0;
         for (const FileTensor& t : file.tensors()) {
             // What the reader promises: tensors touch, lie in the file, and are found by name.

@@ -6,9 +6,11 @@
 
 namespace support {
 
-inline std::atomic<std::size_t> counted{0};
+inline std::atomic<std::size_t> counted{0}, counted_bytes{0};
 
 /// Requests to the system so far.
 [[nodiscard]] inline std::size_t allocations() { return counted.load(); }
+/// The bytes of them all, also of those given back.
+[[nodiscard]] inline std::size_t allocated_bytes() { return counted_bytes.load(); }
 
 }  // namespace support

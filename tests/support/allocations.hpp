@@ -25,13 +25,15 @@ namespace support {
 /// True when what the threads' runtimes ask for is counted too.
 inline constexpr bool counts_runtimes = true;
 inline const int hooks = __sanitizer_install_malloc_and_free_hooks(
-    [](const volatile void*, std::size_t) { ++counted; }, [](const volatile void*) {});
+    [](const volatile void*, std::size_t size) { ++counted, counted_bytes += size; },
+    [](const volatile void*) {});
 }
 #else
 namespace support {
 inline constexpr bool counts_runtimes = false;
 inline void* count_and_allocate(std::size_t size, std::size_t alignment) {
     ++counted;
+    counted_bytes += size;
     size = (size + alignment - 1) / alignment * alignment;
     if (void* p = std::aligned_alloc(alignment, size == 0 ? alignment : size)) return p;
     throw std::bad_alloc();

@@ -187,7 +187,8 @@ private:
     [[nodiscard]] std::string_view string(const char* what, std::uint64_t limit) {
         const std::uint64_t at = cursor_.position();
         const auto length = cursor_.integer<std::uint64_t>(what);
-        expect_room(at, std::string("length of a ") + what, length, limit, 1);
+        if (length > limit || length > cursor_.left())
+            expect_room(at, std::string("length of a ") + what, length, limit, 1);
         const auto bytes = cursor_.take(length, what);
         return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
     }

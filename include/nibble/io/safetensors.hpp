@@ -118,12 +118,13 @@ private:
         header_ = {reinterpret_cast<const char*>(text.data()), text.size()};
         data_ = cursor.take(cursor.left(), "data");
 
-        SafetensorsHeader header(name_);
-        read_json_object(header_, name_, header, {static_cast<std::size_t>(options.max_header), 3});
-        tensors_ = std::move(header.tensors);
-        metadata_ = std::move(header.metadata);
-        index();
-        check_layout(options.allow_trailing_bytes);
+        SafetensorsHeader header(header_, name_, data_.size(), options.allow_trailing_bytes);
+        tensors_ = header.tensors();
+        metadata_ = header.metadata();
+        std::sort(tensors_.begin(), tensors_.end(), [](const FileTensor& a, const FileTensor& b) {
+            return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
+        });
+        sort_names();
     }
     /// Every shard must hold the tensors that the index gives it, and no other.
     void open_shards(const std::string& path, const SafetensorsOptions& options) {
@@ -164,12 +165,6 @@ private:
                 fail(name_ + ": no tensor " + in_quotes(tensor) + " in the file " +
                      in_quotes(file));
     }
-    void index() {
-        std::sort(tensors_.begin(), tensors_.end(), [](const FileTensor& a, const FileTensor& b) {
-            return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
-        });
-        sort_names();
-    }
     void sort_names() {
         by_name_.resize(tensors_.size());
         for (std::size_t i = 0; i < by_name_.size(); ++i) by_name_[i] = i;
@@ -180,22 +175,6 @@ private:
             if (tensors_[by_name_[i]].name == tensors_[by_name_[i - 1]].name)
                 fail(name_ + ": tensor " + in_quotes(tensors_[by_name_[i]].name) + " twice");
     }
-    void check_layout(bool allow_trailing) const {
-        std::uint64_t at = 0;
-        for (const FileTensor& t : tensors_) {
-            if (t.begin != at)
-                fail(name_ + ": tensor " + in_quotes(t.name) + ": data_offsets begin at " +
-                     std::to_string(t.begin) + ", the tensor before ends at " + std::to_string(at));
-            at = t.end;
-            if (at > data_.size())
-                fail(name_ + ": tensor " + in_quotes(t.name) + ": data_offsets end at " +
-                     std::to_string(at) + ", the data has " + std::to_string(data_.size()) +
-                     " bytes");
-        }
-        if (at != data_.size() && !allow_trailing)
-            fail(name_ + ": " + std::to_string(data_.size() - at) + " bytes after the last tensor");
-    }
-
     static constexpr std::string_view checksum_key = "nibble.checksum";
 
     MappedFile mapped_;

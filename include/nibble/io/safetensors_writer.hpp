@@ -5,6 +5,7 @@
 
 #include <nibble/io/atomic_file.hpp>
 #include <nibble/io/checksum.hpp>
+#include <nibble/io/json.hpp>
 #include <nibble/io/safetensors_header.hpp>
 
 #include <deque>
