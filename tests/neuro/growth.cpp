@@ -251,7 +251,7 @@ TEST_CASE("memory areas have no neurons of their own and know whom they listen t
     CHECK(b.plan.areas[1].kind == AreaKind::memory);
     CHECK(b.plan.areas[1].memory.temporal_depth == 4);
     CHECK(b.neurons() == 4);
-    CHECK(b.memories == std::vector{MemoryLink{0, 1, false}});
+    CHECK(b.memories == std::vector{MemoryLink{0, 1, 0, false}});
     CHECK(b.notes.empty());
     g.areas[1].memory = false;
     CHECK(grow(g).notes.size() == 1);

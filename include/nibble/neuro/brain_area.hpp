@@ -109,6 +109,15 @@ struct BrainArea {
     [[nodiscard]] double real_potential(std::size_t i) const noexcept {
         return static_cast<double>(code(i)) / static_cast<double>(code_per_unit[i]);
     }
+    /// Bytes of the neurons' state as allocated: potentials, timers and words of bits. Parameters of
+    /// neurons that differ are not state.
+    [[nodiscard]] std::size_t state_bytes() const noexcept {
+        return potential.size() * sizeof(unit_t<V>) + carry.size() + timers.bytes() +
+               fired_psp.capacity() +
+               8 * (candidates.capacity() + silent.capacity() + counting.capacity() +
+                    forgetful.capacity() + removed.capacity() + spikes.capacity()) +
+               4 * fired_potential.capacity();
+    }
     /// Bits of the neurons in block b that are there.
     [[nodiscard]] std::uint64_t valid(std::size_t b) const noexcept {
         std::uint64_t word = ~std::uint64_t{0};

@@ -63,12 +63,7 @@ public:
     /// of a burst, which are shared, and parameters of neurons that differ are not state.
     [[nodiscard]] std::size_t state_bytes() const noexcept {
         std::size_t n = 0;
-        for (const Area& a : areas_)
-            n += a.potential.size() * sizeof(unit_t<V>) + a.carry.size() + a.timers.bytes() +
-                 a.fired_psp.capacity() +
-                 8 * (a.candidates.capacity() + a.silent.capacity() + a.counting.capacity() +
-                      a.forgetful.capacity() + a.removed.capacity() + a.spikes.capacity()) +
-                 4 * a.fired_potential.capacity();
+        for (const Area& a : areas_) n += a.state_bytes();
         return n;
     }
 

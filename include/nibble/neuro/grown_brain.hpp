@@ -45,9 +45,10 @@ struct GrownMapping {
     Axon::Function function = Axon::Function::unknown;
 };
 
-/// An area that a memory area listens to (episodic memory), or the other way that it replays to.
+/// An area that a memory area watches (episodic memory), or in which it repeats what another did.
 struct MemoryLink {
     std::uint32_t area = 0, memory = 0;
+    std::uint32_t upstream = 0;  ///< the area watched: `area` itself, or that whose twin it is
     bool replay = false;
     friend bool operator==(const MemoryLink&, const MemoryLink&) = default;
 };

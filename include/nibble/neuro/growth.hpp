@@ -135,12 +135,7 @@ private:
             connect(axon, rule, mapping, key,
                     rule.attractivity < 0 ? to.attractivity : rule.attractivity, path);
         if (rule.morphology == "episodic_memory" || rule.morphology == "memory_replay") {
-            const bool replay = rule.morphology == "memory_replay";
-            brain_.memories.push_back({replay ? target_number : source_number,
-                                       replay ? source_number : target_number, replay});
-            if (brain_.plan.areas[brain_.memories.back().memory].kind != AreaKind::memory)
-                note(path, "\"" + rule.morphology + "\"",
-                     "not a memory area: nothing is remembered");
+            link_memory(rule.morphology == "memory_replay", source_number, target_number, path);
         }
         if (rule.plastic || associative) {
             const auto whole = [](double x) {
@@ -153,6 +148,21 @@ private:
                  psp_of(rule, source_area)});
         }
         brain_.mappings.push_back(mapping);
+    }
+
+    void link_memory(bool replay, std::uint32_t source, std::uint32_t target,
+                     const std::string& path) {
+        MemoryLink link{replay ? target : source, replay ? source : target, source, replay};
+        if (brain_.plan.areas[link.memory].kind != AreaKind::memory)
+            return note(path, "", "not a memory area: nothing is remembered");
+        if (replay) {
+            const std::size_t of = genome_.index(genome_.find(genome_.areas[link.area].twin_of));
+            if (of == genome_.areas.size())
+                return note(path, "\"" + genome_.areas[link.area].twin_of + "\"",
+                            "a twin of no area: nothing is replayed");
+            link.upstream = static_cast<std::uint32_t>(of);
+        }
+        brain_.memories.push_back(link);
     }
 
     [[nodiscard]] static std::uint8_t psp_of(const MappingRule& rule,

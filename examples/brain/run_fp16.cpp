@@ -1,0 +1,3 @@
+#include "run_at.hpp"
+
+template example::Run example::run<nibble::half>(const Job&);
