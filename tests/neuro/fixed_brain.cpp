@@ -132,6 +132,17 @@ constexpr auto every_step_of(auto table) {
 }
 constexpr auto all_int8 = every_step_of(brain_int8);
 constexpr auto all_int4 = every_step_of(brain_int4);
+constexpr auto long_rests = [] {
+    auto table = brain_int8;
+    table.areas[2].refractory = 20;  // more than fits into half a byte
+    table.areas[2].consecutive = 17;
+    return table;
+}();
+constexpr auto no_rests = [] {
+    auto table = brain_int8;
+    table.areas[2].refractory = table.areas[3].snooze = 0;
+    return table;
+}();
 
 std::string file(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
@@ -216,6 +227,8 @@ TEST_CASE("the brain of the targets, burst for burst as the plain engine") {
     runs_as_the_plain_one<brain_int4>(48);
     runs_as_the_plain_one<all_int8>(48);
     runs_as_the_plain_one<all_int4>(40);
+    runs_as_the_plain_one<long_rests>(48);
+    runs_as_the_plain_one<no_rests>(48);
     runs_as_the_plain_one<brain_int8>(300);  // more than the range of potentials
 }
 
@@ -252,8 +265,18 @@ TEST_CASE("a table at INT8 fires as its plan does in double") {
     CHECK(s.coincidence >= 0.6);
 }
 
+TEST_CASE("bytes of state: 2.1 a neuron and 2 of charge") {
+    // Potential, both timers, spike.
+    constexpr double hot = (sizeof(FixedBrain<brain_int8>) - 2.0 * 121) / 121;
+    MESSAGE("INT8: " << hot << " bytes of state a neuron and 2 of charge, "
+                     << static_cast<double>(sizeof(brain_int8.synapses)) / 544
+                     << " bytes a synapse with where its row begins");
+    CHECK(hot <= 2.5);
+    CHECK(sizeof(brain_int8.synapses.target[0]) + sizeof(brain_int8.synapses.weight[0]) <= 3);
+}
+
 TEST_CASE("how many neurons with 10 synapses each fit into 320 KB, structure and all") {
-    static_assert(sizeof(FixedBrain<brain_int8>) <= 121 * (1 + 2 + 2) + 16 + 8 + 4);
+    static_assert(sizeof(FixedBrain<brain_int8>) <= 121 * (1 + 2 + 1) + 16 + 8 + 4);
     constexpr std::size_t room = 320 * 1024;
     CHECK(bytes_of<9300, Int8Value> <= room);
     CHECK(bytes_of<10800, Int4Value> <= room);

@@ -50,7 +50,8 @@ std::uint32_t instructions() {
         systick(4) = 0xFFFFFF;
         systick(8) = 0;
         systick(0) = 5;
-        while (systick(8) == 0) {}  // until it has been reloaded
+        while (systick(8) == 0) {
+        }  // until it has been reloaded
     }
     return (0xFFFFFFu - (systick(8) & 0xFFFFFFu)) * 40;
 }
@@ -58,6 +59,11 @@ std::uint32_t instructions() {
 }  // namespace target
 
 extern "C" void reset() {
+#if defined(__ARM_FP)
+    // The floating-point unit is off after a reset.
+    *reinterpret_cast<volatile std::uint32_t*>(0xE000ED88u) |= 0xFu << 20;
+    asm volatile("dsb\nisb" ::: "memory");
+#endif
     const std::uint32_t* from = &data_load;
     for (volatile std::uint32_t* to = &data_begin; to < &data_end;) *to++ = *from++;
     for (volatile std::uint32_t* to = &bss_begin; to < &bss_end;) *to++ = 0;

@@ -13,8 +13,9 @@
 // their targets; then neurons with input (or all of them, table.every_step) integrate, and fire, count
 // down or leak. What no area of the table uses (refractory periods, limits, chance) is not compiled.
 //
-// State of a neuron with 8-bit potentials: 1 byte, 2 of charge (4 where sums need them), 1 bit, and a
-// byte each for refractory periods and consecutive spikes where an area has them.
+// State of a neuron with 8-bit potentials: 1 byte, 2 of charge (4 where sums need them), 1 bit, and
+// where an area has refractory periods or counts consecutive spikes, a byte for both (two bytes where
+// either exceeds 15).
 #pragma once
 
 #include <nibble/neuro/brain_rules.hpp>
@@ -175,7 +176,7 @@ private:
                 continue;
             }
             if constexpr (counts)
-                if (area.consecutive != 0) count_[i] = 0;
+                if (area.consecutive != 0) set_count(i, 0);
             const auto code = static_cast<std::int32_t>(x * keep + rounding) >> down;
             potential_.set(i, from_code<V>(code));
         }
@@ -193,14 +194,14 @@ private:
         if constexpr (graded) over = x >= table.thresholds[i];
         if constexpr (limits) over = over && x <= area.limit;
         bool held = false;
-        if constexpr (counts) held = over && area.consecutive != 0 && count_[i] >= area.consecutive;
+        if constexpr (counts) held = over && area.consecutive != 0 && count(i) >= area.consecutive;
         if (over && !held && excited(area, i)) {
             potential_.set(i, V{});
             if constexpr (rests || counts) begin_rest(area, i);
             return 1;
         }
         if (held) keep = 1 << 15;  // does not leak either
-        if constexpr (counts) count_[i] = 0;
+        if constexpr (counts) set_count(i, 0);
         std::int32_t rounding = 1 << (down - 1);
         if constexpr (stochastic_state<V>)
             rounding = static_cast<std::int32_t>(dither(i) >> (32 - down));
@@ -209,10 +210,11 @@ private:
     }
     [[nodiscard]] NIBBLE_INLINE constexpr bool resting(const TableArea& area,
                                                        std::size_t i) noexcept {
-        if (rest_[i] == 0) return false;
-        if (--rest_[i] == 0)
-            if constexpr (counts)
-                if (area.consecutive != 0 && count_[i] >= area.consecutive) count_[i] = 0;
+        const unsigned left = rest(i);
+        if (left == 0) return false;
+        set_rest(i, left - 1);
+        if constexpr (counts)
+            if (left == 1 && area.consecutive != 0 && count(i) >= area.consecutive) set_count(i, 0);
         if constexpr (clears)
             if (!area.accumulates) potential_.set(i, V{});
         return true;
@@ -221,17 +223,37 @@ private:
         unsigned bursts = area.refractory;
         if constexpr (counts)
             if (area.consecutive != 0) {
-                if (count_[i] < 0xFF) ++count_[i];
-                if (count_[i] >= area.consecutive) bursts += area.snooze;
+                const unsigned n = count(i) < area.consecutive ? count(i) + 1 : count(i);
+                set_count(i, n);
+                if (n >= area.consecutive) bursts += area.snooze;
             }
-        if constexpr (rests) rest_[i] = static_cast<std::uint8_t>(bursts);
+        if constexpr (rests) set_rest(i, bursts);
+    }
+
+    // Both timers of a neuron share a byte where no area needs more than 4 bits for either.
+    static constexpr bool share = rests && counts && !table.any([](const TableArea& a) {
+        return a.refractory + a.snooze > 15 || a.consecutive > 15;
+    });
+    [[nodiscard]] NIBBLE_INLINE constexpr unsigned rest(std::size_t i) const noexcept {
+        return share ? rest_[i] & 15u : rest_[i];
+    }
+    NIBBLE_INLINE constexpr void set_rest(std::size_t i, unsigned n) noexcept {
+        rest_[i] = static_cast<std::uint8_t>(share ? (rest_[i] & 0xF0u) | n : n);
+    }
+    [[nodiscard]] NIBBLE_INLINE constexpr unsigned count(std::size_t i) const noexcept {
+        if constexpr (share) return rest_[i] >> 4;
+        else return count_[i];
+    }
+    NIBBLE_INLINE constexpr void set_count(std::size_t i, unsigned n) noexcept {
+        if constexpr (share) rest_[i] = static_cast<std::uint8_t>((rest_[i] & 15u) | n << 4);
+        else count_[i] = static_cast<std::uint8_t>(n);
     }
 
     ValueArray<V, neurons> potential_{};
     std::array<Charge, neurons> charge_{};
     std::array<std::uint32_t, words> fired_{};
     [[no_unique_address]] std::array<std::uint8_t, rests ? neurons : 0> rest_{};
-    [[no_unique_address]] std::array<std::uint8_t, counts ? neurons : 0> count_{};
+    [[no_unique_address]] std::array<std::uint8_t, counts && !share ? neurons : 0> count_{};
     std::uint32_t bursts_ = 0;
     std::uint32_t saturated_ = 0;
 };

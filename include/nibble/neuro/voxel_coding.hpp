@@ -15,6 +15,8 @@
 // CoderRule::feagi gives the voxels and numbers of FEAGI, whose rules do not all come back: a linear 0
 // is at z = depth, outside of the area; every negative linear number is at z = 0; a fraction is read
 // as twice what was written. CoderRule::round_trip mends these three and rounds to the nearest place.
+// (FEAGI's decoder of several signed numbers a channel misses the columns beyond twice the number of
+// channels; here all are read by either rule.)
 #pragma once
 
 #include <nibble/store/error.hpp>
