@@ -1,4 +1,5 @@
 // Tokenizers against definitions that are slower and simpler, and against files that lie.
+#include <nibble/io/stop_text.hpp>
 #include <nibble/io/text_stream.hpp>
 #include <nibble/io/tokenizer_bin.hpp>
 #include <nibble/io/tokenizer_json.hpp>
@@ -355,4 +356,24 @@ TEST_CASE("a stream shows whole characters only, and all of them") {
     TextStream first(t), later(t, true);
     CHECK(first.push(259).empty());
     CHECK(later.push(259) == " ");
+}
+
+TEST_CASE("text stops before a string, however it is cut into pieces") {
+    const std::string text = "one two end, twice";
+    for (std::size_t step = 1; step < 8; ++step) {
+        StopText stop({"END", " end", "", "two endless"});
+        std::string seen;
+        for (std::size_t at = 0; at < text.size() && !stop.stopped(); at += step)
+            seen += stop.push(std::string_view(text).substr(at, step));
+        CHECK(stop.stopped());
+        CHECK(seen + std::string(stop.finish()) == "one two");
+        CHECK(stop.push("more").empty());
+    }
+    StopText none({"xyz"});
+    std::string seen(none.push("axy"));
+    CHECK(seen == "a");
+    seen += none.push("b x");
+    CHECK(seen == "axyb ");
+    CHECK(std::string(none.finish()) == "x");
+    CHECK(std::string(StopText().push("all")) == "all");
 }

@@ -7,6 +7,7 @@
 #include "support/data.hpp"
 #include "support/temporary.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -55,6 +56,20 @@ TEST_CASE("a published checkpoint gives its golden logits, and keeps them throug
     Gpt2<float> exact(sizes);
     CHECK(load_into(on, exact, file, published()).tensors == 52);
     CHECK(greatest_difference(exact, golden, vocabulary) < 1e-3);
+
+    // The recorded text, which goes on from the last 64 characters each time.
+    std::string said = golden["greedy_prompt"].get<std::string>();
+    for (int i = 0; i < 96; ++i) {
+        std::vector<std::int32_t> ids;
+        for (const char c : said.substr(said.size() - std::min<std::size_t>(said.size(), 64)))
+            ids.push_back(vocabulary[std::string(1, c)].get<std::int32_t>());
+        const auto logits = exact.forward(on, Tokens{ids, ids.size()});
+        const float* row = logits.view().row(ids.size() - 1);
+        for (const auto& [name, id] : vocabulary.items())
+            if (id == std::max_element(row, row + 65) - row) said += name;
+    }
+    CHECK(said ==
+          golden["greedy_prompt"].get<std::string>() + golden["greedy_96"].get<std::string>());
 
     test::Temporary folder;
     save(exact, folder / "ours");
