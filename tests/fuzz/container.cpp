@@ -31,6 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 (void)decode_percentages({.dimensions = 2}, spikes, values);
                 std::vector<std::uint8_t> pixels(4 * 4 * 3);
                 (void)decode_plane({4, 4, 3}, 0, spikes, pixels);
+                (void)decode_block({2, 2, 2}, 1, spikes, values);
             }
         }
     } catch (const Error&) {

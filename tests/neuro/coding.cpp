@@ -166,6 +166,29 @@ TEST_CASE("booleans and planes") {
     CHECK(back == std::vector<std::uint8_t>{0, 0, 0, 0, 0, 0, 255, 3, 0, 0, 0, 0});
 }
 
+TEST_CASE("blocks of numbers") {
+    const BlockLayout block{.width = 2, .height = 3, .depth = 2};
+    const std::vector<float> values{0.5f, 0, 0, -0.25f, 2.0f, 0, 0, 0.00005f, 0, 0, -9.0f, 1.0f};
+    Spikes out;
+    encode_block(block, 1, values, out);
+    CHECK(out == Spikes{{2, 0, 0, 0.5f},
+                        {2, 1, 1, -0.25f},
+                        {2, 2, 0, 1.0f},
+                        {3, 2, 0, -1.0f},
+                        {3, 2, 1, 1.0f}});
+    std::vector<float> back(12, 7.0f);
+    CHECK(!decode_block(block, 0, out, back));
+    CHECK(back[3] == 7.0f);
+    CHECK(decode_block(block, 1, out, back));
+    CHECK(back == std::vector<float>{0.5f, 0, 0, -0.25f, 1.0f, 0, 0, 0, 0, 0, -1.0f, 1.0f});
+    CHECK(decode_block(
+        block, 0, Spikes{{0, 3, 0, 1.0f}, {0, 0, 2, 1.0f}, {0, 0, 0, NAN}, {1, 0, 1, 5.0f}}, back));
+    CHECK(back == std::vector<float>{0, 0, 0, 0, 0, 0, 0, 1.0f, 0, 0, 0, 0});
+    CHECK_THROWS_AS(encode_block(block, 0, std::vector<float>(11), out), Error);
+    CHECK_THROWS_AS(encode_block({}, 0, std::vector<float>{NAN}, out), Error);
+    CHECK_THROWS_AS(encode_block({.width = 0}, 0, values, out), Error);
+}
+
 TEST_CASE("numbers and layouts out of range are refused") {
     CHECK_THROWS_WITH_AS((void)encoded(linear, {1.5f}, 3),
                          doctest::Contains("number 0 of channel 3 is 1.5"), Error);

@@ -11,6 +11,7 @@
 //       fraction    the bits of a binary fraction: z is there when 2^-(z + 1) is
 //     plane         a pixel of 8 bits is a voxel with its value as potential; image rows count from the
 //                   top, y from the bottom, z is the colour channel
+//     block         any numbers in [-1, 1]: a voxel each, with the number as potential
 //
 // CoderRule::feagi gives the voxels and numbers of FEAGI, whose rules do not all come back: a linear 0
 // is at z = depth, outside of the area; every negative linear number is at z = 0; a fraction is read
@@ -211,6 +212,55 @@ inline bool decode_plane(const PlaneLayout& layout, std::uint32_t channel,
         const float p = s.potential > 0.0f ? std::fmin(s.potential, 255.0f) : 0.0f;
         pixels[(row * layout.width + s.x % layout.width) * layout.colours + s.z] =
             static_cast<std::uint8_t>(std::round(p));
+    }
+    return news;
+}
+
+/// The size of a block of numbers; number (x, y, z) is element (x * height + y) * depth + z.
+struct BlockLayout {
+    std::uint32_t width = 1, height = 1, depth = 1;
+
+    [[nodiscard]] std::size_t size() const {
+        if (width == 0 || height == 0 || depth == 0 || width > 0xFFFF || height > 0xFFFF ||
+            depth > 0xFFFF)
+            fail("BlockLayout: " + std::to_string(width) + " x " + std::to_string(height) + " x " +
+                 std::to_string(depth) + ", expected 1 to 65535 each");
+        return std::size_t{width} * height * depth;
+    }
+};
+
+/// Appends the voxels of a block's numbers that are larger in size than 0.0001, cut to [-1, 1].
+/// Error: a NaN.
+inline void encode_block(const BlockLayout& layout, std::uint32_t channel,
+                         std::span<const float> values, std::vector<VoxelSpike>& out) {
+    expect_equal(values.size(), layout.size(), "encode_block", "numbers of the block");
+    if (channel > 0xFFFF) fail("encode_block: channel " + std::to_string(channel) + " of 65536");
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        if (std::isnan(values[i])) fail("encode_block: number " + std::to_string(i) + " is NaN");
+        if (std::fabs(values[i]) <= 0.0001f) continue;
+        const std::size_t x = i / layout.depth / layout.height;
+        out.push_back({channel * layout.width + static_cast<std::uint32_t>(x),
+                       static_cast<std::uint32_t>(i / layout.depth % layout.height),
+                       static_cast<std::uint32_t>(i % layout.depth),
+                       std::clamp(values[i], -1.0f, 1.0f)});
+    }
+}
+
+/// Reads the block of a channel: 0 where there is no voxel, potentials cut to [-1, 1]. Returns whether
+/// the channel has any; without one the block stays as it is.
+inline bool decode_block(const BlockLayout& layout, std::uint32_t channel,
+                         std::span<const VoxelSpike> spikes, std::span<float> values) {
+    expect_equal(values.size(), layout.size(), "decode_block", "numbers of the block");
+    bool news = false;
+    for (const VoxelSpike& s : spikes) {
+        if (s.x / layout.width != channel || s.y >= layout.height || s.z >= layout.depth ||
+            std::isnan(s.potential))
+            continue;
+        if (!news) std::fill(values.begin(), values.end(), 0.0f);
+        news = true;
+        const std::size_t x = s.x % layout.width;
+        values[(x * layout.height + s.y) * layout.depth + s.z] =
+            std::clamp(s.potential, -1.0f, 1.0f);
     }
     return news;
 }
