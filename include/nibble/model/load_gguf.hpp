@@ -185,10 +185,12 @@ void read_parameter(On& on, const GgufFile& file, const GgufTensor& t, Matrix<F,
     report.clipped += quantize(on, x.view(), to);
 }
 
-/// Copies every parameter of a Gpt2 or Llama from the file. Fails, naming them, for tensors that are
+/// Copies every parameter of a Gpt2 or Llama from the file, whose checksum, where it has one, is compared
+/// first. Fails, naming them, for tensors that are
 /// missing, of the wrong shape, or that the model does not have; the model is then unchanged.
 template <class On, class M>
 LoadReport load_into(On& on, M& model, const GgufFile& file) {
+    if (file.has_checksum()) file.verify();
     std::vector<std::string> missing, shapes, used{"rope_freqs.weight"};
     for_each_parameter(
         [&](const std::string& name, auto& p) {

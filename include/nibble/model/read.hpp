@@ -8,6 +8,7 @@
 #include <nibble/model/checkpoint.hpp>
 
 #include <cmath>
+#include <optional>
 #include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -166,11 +167,36 @@ template <class On>
 
 /// Infinities and NaN in x.
 template <class On>
-[[nodiscard]] std::size_t count_not_finite(const On&, const Tensor<float>& x) {
-    std::size_t n = 0;
-    for (std::size_t r = 0; r < x.rows(); ++r)
-        for (const float v : x.row(r).units()) n += std::isfinite(v) ? 0u : 1u;
-    return n;
+[[nodiscard]] std::size_t count_not_finite(const On& on, View<const float> x) {
+    Tally found;
+    on.parallel_for(x.rows, 1 + 65536 / (x.cols + 1), [&](std::size_t first, std::size_t end) {
+        for (std::size_t r = first; r < end; ++r) {
+            std::uint32_t n = 0;  // the compiler counts in whole registers
+            for (std::size_t k = 0; k < x.cols; ++k) {
+                const auto bits = std::bit_cast<std::uint32_t>(x.data[r * x.stride + k]);
+                n += (bits & 0x7F800000u) == 0x7F800000u ? 1u : 0u;
+            }
+            if (n != 0) found.add(n);
+        }
+    });
+    return found.count();
+}
+template <class On>
+[[nodiscard]] std::size_t count_not_finite(const On& on, const Tensor<float>& x) {
+    return count_not_finite(on, x.view());
+}
+
+/// A tensor's floats where they lie in the file, as rows; nothing when the bytes there are no floats of
+/// this machine.
+[[nodiscard]] inline std::optional<View<const float>> floats_in_place(const SafetensorsFile& file,
+                                                                      const FileTensor& t,
+                                                                      Shape shape) {
+    const std::byte* bytes = file.bytes(t).data();
+    if (t.dtype != DType::F32 || std::endian::native != std::endian::little ||
+        reinterpret_cast<std::uintptr_t>(bytes) % alignof(float) != 0)
+        return {};
+    return View<const float>{reinterpret_cast<const float*>(bytes), shape.rows(), shape.cols(),
+                             shape.cols(), false};
 }
 
 /// Fills a tensor from the file's.
@@ -224,11 +250,17 @@ void read_parameter(On& on, const SafetensorsFile& file, const std::string& name
             return;
         }
     }
-    const auto x = read_floats(on, file, t, to.shape(), transposed);
-    report.not_finite += count_not_finite(on, x);
+    Tensor<float> x;
+    std::optional<View<const float>> view;
+    if (text == nullptr && !transposed) view = floats_in_place(file, t, to.shape());
+    if (!view) {
+        x = read_floats(on, file, t, to.shape(), transposed);
+        view = std::as_const(x).view();
+    }
+    report.not_finite += count_not_finite(on, *view);
     if (is_plain(spec) && text == nullptr && !transposed && t.dtype == dtype_of(spec.value))
         copy_codes(file.bytes(t), to.cols() * sizeof(V));
-    else report.clipped += quantize(on, x.view(), to);
+    else report.clipped += quantize(on, *view, to);
 }
 
 }  // namespace nibble
