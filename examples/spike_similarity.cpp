@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
     std::size_t steps = 1000;
     BalancedNetwork network{.neurons = 500, .inputs = 0, .seed = 1};
     app.add_option("--precision", precision, "what is compared with FP32")
-        ->check(CLI::IsMember({"fp16", "int8", "int4"}))
+        ->check(CLI::IsMember({"int8", "int4"}))
         ->capture_default_str();
     app.add_option("--neurons", network.neurons, "how many")
         ->check(CLI::Range(10, 1'000'000))
@@ -50,9 +50,8 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
 
     const SpikeRecording fp32 = record<float>(network, steps);
-    const SpikeRecording low = precision == "fp16"   ? record<half>(network, steps)
-                               : precision == "int8" ? record<Int8Value>(network, steps)
-                                                     : record<Int4Value>(network, steps);
+    const SpikeRecording low =
+        precision == "int8" ? record<Int8Value>(network, steps) : record<Int4Value>(network, steps);
     // quote: report
     const SpikeSimilarity s = report_similarity(fp32, low, precision);  // prints
     const std::string figures = similarity_json(s);
