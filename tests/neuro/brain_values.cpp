@@ -17,7 +17,7 @@ const BasicHost<Isa> one(1);
 /// pass in bursts that touch a neuron, so all are touched in every burst.
 template <class V>
 SpikeRecording run_feagi_protocol(UpdateMode mode) {
-    constexpr std::size_t populations = 40, each = 25, steps = 500;
+    constexpr std::size_t populations = 40, each = 12, steps = 1000;
     const auto parameters = test::protocol_parameters(populations);
     Brain<V> brain(BrainOptions{.update = mode});
     for (const LifParameters& p : parameters)
