@@ -164,20 +164,29 @@ private:
         const std::uint64_t then = burst_ - feed.delay;
         const std::uint8_t* const psp =
             a.fired_psp.empty() ? nullptr : a.fired_psp.data() + then % a.kept * a.room;
-        std::uint64_t events = 0;
         for_each_spike(std::span<const std::uint64_t>(a.row(then), a.blocks()), [&](std::size_t i) {
+            feed.fired.push_back({static_cast<std::uint32_t>(i),
+                                  static_cast<std::uint16_t>(psp == nullptr ? 0 : psp[i]), 1});
+        });
+        // Rows lie anywhere in memory: ask for them well before they are read.
+        constexpr std::size_t ahead = 16;
+        std::uint64_t events = 0;
+        for (std::size_t f = 0; f < feed.fired.size() + ahead; ++f) {
             std::uint64_t all = 0;
             for (const std::size_t k : leaving_[feed.area]) {
                 const BrainProjection<A>& p = projections_[k];
-                const std::size_t n = p.fan_out(i);
+                if (f < feed.fired.size()) p.fetch_start(feed.fired[f].neuron);
+                if (f < ahead) continue;
+                const std::uint32_t source = feed.fired[f - ahead].neuron;
+                const std::size_t n = p.fan_out(source);
                 all += n;
-                if (p.delay == feed.delay) events += n;
+                if (p.delay != feed.delay) continue;
+                events += n;
+                p.fetch_row(source);
             }
-            const bool divides = !a.properties.psp_uniform_distribution && all > 1;
-            feed.fired.push_back({static_cast<std::uint32_t>(i),
-                                  static_cast<std::uint16_t>(psp == nullptr ? 0 : psp[i]),
-                                  divides ? static_cast<std::uint32_t>(all) : 1u});
-        });
+            if (f >= ahead && !a.properties.psp_uniform_distribution && all > 1)
+                feed.fired[f - ahead].divisor = static_cast<std::uint32_t>(all);
+        }
         return events;
     }
 

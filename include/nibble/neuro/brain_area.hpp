@@ -18,28 +18,6 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// Counts of one burst.
-struct BurstCounts {
-    std::uint64_t candidates = 0;  ///< neurons that were updated
-    std::uint64_t fired = 0;
-    std::uint64_t silent = 0;     ///< candidates in their refractory period or snooze
-    std::uint64_t saturated = 0;  ///< potentials that were cut to the range of their type
-
-    BurstCounts& operator+=(const BurstCounts& o) noexcept {
-        candidates += o.candidates;
-        fired += o.fired;
-        silent += o.silent;
-        saturated += o.saturated;
-        return *this;
-    }
-};
-
-/// Which neurons a burst updates.
-enum class UpdateMode : std::uint8_t {
-    candidates,  ///< those to which something arrived, be it 0, as FEAGI does
-    every_step,  ///< all: potentials leak and countdowns run without input too
-};
-
 /// The state and parameters of an area's neurons. Brain<V> owns these and moves them on.
 template <NeuralValue V, class A = Isa>
 struct BrainArea {
@@ -95,16 +73,19 @@ struct BrainArea {
         Wide x = BrainCode<V>::get(codes()[i]);
         if constexpr (can_carry<V>)
             if (carry.size() != 0)
-                x += decode(ValueSpan<const Int4Value>(carry.data(), room)[i]) * 0.0625f;
+                x += static_cast<Wide>(carry[i / lif_block].get(i % lif_block)) * Wide(0.0625);
         return x;
     }
     template <class Rounding = ToNearest>
     void put_code(std::size_t i, Wide x, Rounding rounding = {}) noexcept {
-        codes().set(i, BrainCode<V>::put(x, rounding));
         if constexpr (can_carry<V>)
-            if (carry.size() != 0)
-                ValueSpan<Int4Value>(carry.data(), room)
-                    .set(i, encode<Int4Value>(carried(x, BrainCode<V>::get(codes()[i]))));
+            if (carry.size() != 0) {
+                const std::int32_t both = sixteenths(x);
+                codes().set(i, from_code<V>(code_of_sixteenths(both)));
+                carry[i / lif_block].set(i % lif_block, both);
+                return;
+            }
+        codes().set(i, BrainCode<V>::put(x, rounding));
     }
     [[nodiscard]] double real_potential(std::size_t i) const noexcept {
         return static_cast<double>(code(i)) / static_cast<double>(code_per_unit[i]);
@@ -112,8 +93,8 @@ struct BrainArea {
     /// Bytes of the neurons' state as allocated: potentials, timers and words of bits. Parameters of
     /// neurons that differ are not state.
     [[nodiscard]] std::size_t state_bytes() const noexcept {
-        return potential.size() * sizeof(unit_t<V>) + carry.size() + timers.bytes() +
-               fired_psp.capacity() +
+        return potential.size() * sizeof(unit_t<V>) + carry.size() * sizeof(BrainCarry) +
+               timers.bytes() + fired_psp.capacity() +
                8 * (candidates.capacity() + silent.capacity() + counting.capacity() +
                     forgetful.capacity() + removed.capacity() + spikes.capacity()) +
                4 * fired_potential.capacity();
@@ -143,6 +124,12 @@ private:
                      UpdateMode mode, Rounding rounding) {
         const bool all = mode == UpdateMode::every_step;
         std::uint64_t* const now = row(burst);
+        const BlockParameters<Wide> shared = parameters(0);
+        // Then nothing needs a look at single neurons.
+        const bool plain = shared.common() && excitability.is_common() &&
+                           excitability.common() >= 0.999f && refractory.is_common() &&
+                           fire_limit.is_common() && !limits_fire(fire_limit.common()) &&
+                           !count_always && fired_psp.empty() && fired_potential.empty();
         BurstCounts n;
         for (std::size_t b = begin; b < end; ++b, charge += lif_block) {
             const std::uint64_t touched =
@@ -156,7 +143,9 @@ private:
             }
             candidates[b] = touched & valid(b);
             if (fires_always) now[b] = fire_touched(b, charge, burst);
-            else now[b] = step_block(b, charge, burst, all, touched, rounding, n);
+            else
+                now[b] = plain ? step_plain(b, charge, shared, rounding, n)
+                               : step_block(b, charge, burst, parameters(b), rounding, n);
             n.candidates += static_cast<std::uint64_t>(std::popcount(candidates[b]));
             n.fired += static_cast<std::uint64_t>(std::popcount(now[b]));
             n.silent += static_cast<std::uint64_t>(std::popcount(candidates[b] & silent[b]));
@@ -183,43 +172,71 @@ private:
                 at(code_per_charge)};
     }
 
+    static constexpr std::size_t ahead = 4 * lif_block * bits_v<V> / 8;
+
+    [[nodiscard]] unit_t<V>* block(std::size_t b) noexcept {
+        return potential.data() + b * (lif_block / values_per_unit<V>);
+    }
+    [[nodiscard]] BrainCarry* block_carry(std::size_t b) noexcept {
+        return carry.size() == 0 ? nullptr : carry.data() + b;
+    }
+
+    template <class Rounding>
+    NIBBLE_INLINE std::uint64_t step_plain(std::size_t b, Charge* charge,
+                                           const BlockParameters<Wide>& p, Rounding rounding,
+                                           BurstCounts& n) {
+        const std::uint64_t waits = candidates[b] & silent[b], active = candidates[b] & ~waits;
+        // The next potentials come from far away when the area is large.
+        for (std::size_t at = 0; at < lif_block * bits_v<V> / 8; at += 64)
+            __builtin_prefetch(reinterpret_cast<const char*>(block(b)) + ahead + at, 1);
+        const BlockOutcome found = integrate_block<V, A, true>(
+            block(b), block_carry(b), charge, p, active, rounding, first + b * lif_block, nullptr);
+        const std::uint64_t fired = found.over & active;
+        const std::uint64_t left = timers.tick(b, waits);
+        if (refractory.common() != 0) {
+            timers.start(b, fired, refractory.common());
+            silent[b] = left | fired;
+        } else {
+            silent[b] = left;
+        }
+        n.saturated += static_cast<std::uint64_t>(std::popcount(found.cut & active & ~fired));
+        return fired;
+    }
+
     // Everything that is rare is done a neuron at a time, from words of bits.
     template <class Rounding>
-    std::uint64_t step_block(std::size_t b, Charge* charge, std::uint64_t burst, bool all,
-                             std::uint64_t touched, Rounding rounding, BurstCounts& n) {
-        constexpr std::size_t units = lif_block / values_per_unit<V>;
-        unit_t<V>* const block = potential.data() + b * units;
-        const std::size_t base = b * lif_block;
-        const std::uint64_t mine = candidates[b], waits = mine & silent[b];
-        const std::uint64_t stays = (touched & ~mine) | waits, active = mine & ~waits;
-        unit_t<V> old[units];
-        BrainCarry old_carry[lif_block / 2];
-        BrainCarry* const rest = carry.size() == 0 ? nullptr : carry.data() + b * (lif_block / 2);
-        if (stays != 0) {
-            std::memcpy(old, block, sizeof old);
-            if (rest != nullptr) std::memcpy(old_carry, rest, sizeof old_carry);
-        }
+    std::uint64_t step_block(std::size_t b, Charge* charge, std::uint64_t burst,
+                             const BlockParameters<Wide>& p, Rounding rounding, BurstCounts& n) {
+        const std::uint64_t waits = candidates[b] & silent[b], active = candidates[b] & ~waits;
         alignas(64) Wide x[lif_block];
-        const BlockOutcome found = integrate_block<V, A>(block, rest, charge, parameters(b), all,
-                                                         rounding, first + base, x);
-        const ValueSpan<V> potentials(block, lif_block);
-        if (stays != 0) {
-            const ValueSpan<const V> kept_codes(old, lif_block);
-            for_each_bit(stays, [&](std::size_t i) {
-                potentials.set(i, kept_codes[i]);
-                if (rest != nullptr)
-                    ValueSpan<Int4Value>(rest, lif_block)
-                        .set(i, ValueSpan<const Int4Value>(old_carry, lif_block)[i]);
-            });
-            for_each_bit(waits, [&](std::size_t i) { wait(base + i); });
-        }
+        const BlockOutcome found = integrate_block<V, A, false>(
+            block(b), block_carry(b), charge, p, active, rounding, first + b * lif_block, x);
+        silent[b] = timers.tick(b, waits);
+        if (!counting.empty())
+            for_each_bit(waits & ~silent[b] & counting[b],
+                         [&](std::size_t i) { end_snooze(b * lif_block + i); });
+        const Resolved done = resolve(b, found.over & active, x, burst, rounding);
+        if (!counting.empty())
+            for_each_bit(active & ~done.fired & ~done.capped & counting[b],
+                         [&](std::size_t i) { set_count(b * lif_block + i, 0); });
+        n.saturated += static_cast<std::uint64_t>(std::popcount(found.cut & active & ~done.fired));
+        return done.fired;
+    }
+
+    // What becomes of neurons in their firing window; x are their potentials in codes.
+    struct Resolved {
         std::uint64_t fired = 0, capped = 0;
-        for_each_bit(found.over & active, [&](std::size_t i) {
-            const std::size_t g = base + i;
+    };
+    template <class Rounding>
+    Resolved resolve(std::size_t b, std::uint64_t over, const Wide* x, std::uint64_t burst,
+                     Rounding rounding) {
+        Resolved done;
+        for_each_bit(over, [&](std::size_t i) {
+            const std::size_t g = b * lif_block + i;
             const std::uint64_t bit = std::uint64_t{1} << i;
             const std::uint16_t most = fire_limit[g];
             if (limits_fire(most) && timers.get(g).count >= most) {
-                capped |= bit;
+                done.capped |= bit;
                 set_count(g, 0);
                 put_code(g, x[i], rounding_at(rounding, first + g));
                 return;
@@ -230,15 +247,11 @@ private:
                     keys.empty() ? first + static_cast<std::uint32_t>(g) : keys[g];
                 if (!excited(e, excitability_random(key, burst))) return;
             }
-            fired |= bit;
+            done.fired |= bit;
             put_code(g, Wide{});
             fire(g, burst, static_cast<float>(x[i] / static_cast<Wide>(code_per_unit[g])));
         });
-        if (!counting.empty())
-            for_each_bit(active & ~fired & ~capped & counting[b],
-                         [&](std::size_t i) { set_count(base + i, 0); });
-        n.saturated += static_cast<std::uint64_t>(std::popcount(found.cut & active & ~fired));
-        return fired;
+        return done;
     }
 
     std::uint64_t fire_touched(std::size_t b, Charge* charge, std::uint64_t burst) noexcept {
@@ -250,17 +263,9 @@ private:
         for (std::size_t i = 0; i < lif_block; ++i) charge[i] = untouched<Charge>;
         return candidates[b];
     }
-    void wait(std::size_t g) noexcept {
-        Timers::Timer t = timers.get(g);
-        if (--t.countdown == 0) {
-            silent[g / lif_block] &= ~(std::uint64_t{1} << g % lif_block);
-            const std::uint16_t most = fire_limit[g];
-            if (limits_fire(most) && t.count >= most) {
-                t.count = 0;
-                if (!counting.empty()) counting[g / lif_block] &= ~(std::uint64_t{1} << g % 64);
-            }
-        }
-        timers.set(g, t);
+    void end_snooze(std::size_t g) noexcept {
+        const std::uint16_t most = fire_limit[g];
+        if (limits_fire(most) && timers.get(g).count >= most) set_count(g, 0);
     }
     void set_count(std::size_t g, std::uint16_t count) noexcept {
         Timers::Timer t = timers.get(g);

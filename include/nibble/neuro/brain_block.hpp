@@ -10,6 +10,7 @@
 // is stored.
 #pragma once
 
+#include <nibble/kernel/bytes.hpp>
 #include <nibble/neuro/lif_block.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -66,6 +67,10 @@ struct BlockParameters {
     BlockParameter<Wide> threshold, limit;  ///< codes
     BlockParameter<Wide> keep;              ///< 1 - leak
     BlockParameter<Wide> per_charge;        ///< codes per unit of charge
+    [[nodiscard]] NIBBLE_INLINE bool common() const noexcept {
+        return threshold.each == nullptr && limit.each == nullptr && keep.each == nullptr &&
+               per_charge.each == nullptr;
+    }
 };
 
 /// a * b + c as registers compute it: with one rounding where the target can.
@@ -125,16 +130,38 @@ struct BrainCode {
     }
 };
 
-/// True for the types that may carry what rounding takes from a potential: INT8 keeps 4 bits of it, as a
-/// packed number of sixteenths of a code, -7..7.
+/// True for the types that may carry what rounding takes from a potential: INT8 keeps 4 bits of it, so
+/// that code and carry are one number of 12 bits, in sixteenths of a code, in two planes.
 template <NeuralValue V>
-inline constexpr bool can_carry = integer_state<V> && type_scale<V> == 0.0 && bits_v<V> == 8;
-using BrainCarry = unit_t<Int4Value>;
+inline constexpr bool can_carry = std::is_same_v<V, Int8Value>;
 
-/// What of x codes a rounded code leaves, in sixteenths.
-NIBBLE_INLINE float carried(float x, float code) noexcept {
-    const float r = std::nearbyint((x - code) * 16.0f);
-    return r < -7.0f ? -7.0f : r > 7.0f ? 7.0f : r;
+/// The carries of 64 neurons: byte i has those of neurons i and, in its upper half, 32 + i.
+struct BrainCarry {
+    Int8Value pair[lif_block / 2];
+
+    /// -8..7 sixteenths.
+    [[nodiscard]] NIBBLE_INLINE std::int32_t get(std::size_t i) const noexcept {
+        const std::uint32_t byte = static_cast<std::uint8_t>(pair[i % 32].code);
+        const std::uint32_t four = i < 32 ? byte & 15u : byte >> 4;
+        return static_cast<std::int32_t>(four ^ 8u) - 8;
+    }
+    NIBBLE_INLINE void set(std::size_t i, std::int32_t x) noexcept {
+        const std::uint32_t up = i < 32 ? 0 : 4,
+                            byte = static_cast<std::uint8_t>(pair[i % 32].code);
+        pair[i % 32].code = static_cast<std::int8_t>(static_cast<std::uint8_t>(
+            (byte & ~(15u << up)) | (static_cast<std::uint32_t>(x) & 15u) << up));
+    }
+};
+/// Sixteenths of a code that x codes are, within the range of INT8; and the code that goes with them.
+inline constexpr float lowest_sixteenths = 16.0f * -128.0f,
+                       highest_sixteenths = 16.0f * 127.0f + 7.0f;
+[[nodiscard]] NIBBLE_INLINE std::int32_t sixteenths(float x) noexcept {
+    x *= 16.0f;
+    x = x < lowest_sixteenths ? lowest_sixteenths : x > highest_sixteenths ? highest_sixteenths : x;
+    return static_cast<std::int32_t>(std::nearbyint(x));
+}
+[[nodiscard]] NIBBLE_INLINE constexpr std::int32_t code_of_sixteenths(std::int32_t x) noexcept {
+    return (x + 8) >> 4;
 }
 
 /// What integrate_block found: who is inside the firing window, and whose stored potential was cut.
@@ -142,83 +169,97 @@ struct BlockOutcome {
     std::uint64_t over = 0, cut = 0;
 };
 
-/// Adds 64 sums to 64 potentials, notes who is in the window and stores what leaks leave. Neurons to
-/// which nothing was added stay as they are unless `all`. The sums are untouched afterwards; `before`
-/// gets the potentials with input and before the leak, in codes. `carry`: 64 of them, or null.
-template <NeuralValue V, class A, class Rounding>
+/// Adds 64 sums to the potentials of the `active` of 64 neurons, notes who is in the window and stores
+/// what leaks leave; the others stay as they are. The sums are untouched afterwards; `before` gets the
+/// potentials with input and before the leak, in codes. `carry` may be null. `Plain`: no parameter is an
+/// array, and who is in the window is reset to 0 (`before` is not written).
+template <NeuralValue V, class A, bool Plain, class Rounding>
 NIBBLE_INLINE BlockOutcome integrate_block(unit_t<V>* units, [[maybe_unused]] BrainCarry* carry,
                                            BrainCharge<V>* charge,
-                                           const BlockParameters<BrainWide<V>>& p, bool all,
-                                           Rounding rounding, std::uint64_t first,
-                                           BrainWide<V>* before) noexcept {
+                                           const BlockParameters<BrainWide<V>>& p,
+                                           std::uint64_t active, Rounding rounding,
+                                           std::uint64_t first, BrainWide<V>* before) noexcept {
     using Charge = BrainCharge<V>;
     BlockOutcome out;
     if constexpr (!std::is_same_v<A, isa::Scalar> && std::is_same_v<compute_t<V>, float>) {
         using B = Batch<float, A>;
+        using I = Batch<std::int32_t, A>;
         using U = Batch<std::uint32_t, A>;
+        std::uint32_t one_of[B::lanes];
+        for (std::size_t j = 0; j < B::lanes; ++j) one_of[j] = 1u << j;
+        const U mine = U::load(one_of);
         const auto lane = [](const BlockParameter<float>& x, std::size_t i) {
-            return x.each == nullptr ? B(x.common) : B::load(x.each + i);
+            return Plain || x.each == nullptr ? B(x.common) : B::load(x.each + i);
         };
-        const U none(std::bit_cast<std::uint32_t>(untouched<Charge>)), every(all ? 1u : 0u);
-        for (std::size_t i = 0; i < lif_block; i += B::lanes) {
+        // What becomes of the potentials v of lanes i on.
+        const auto leaked = [&](std::size_t i, B v) __attribute__((always_inline)) {
             const auto sums = Batch<Charge, A>::load(charge + i);
             Batch<Charge, A>(untouched<Charge>).store(charge + i);
-            const auto moves = (bit_cast_to<std::uint32_t>(sums) != none) | (every != U(0u));
-            B in;
-            if constexpr (std::is_integral_v<Charge>) in = to_float(sums >> 1);
-            else in = sums;
-            B v = decode_lanes<V, A>(units, i), rest(0.0f);
-            if constexpr (can_carry<V>)
-                if (carry != nullptr) {
-                    rest = decode_lanes<Int4Value, A>(carry, i);
-                    v = v + rest * B(0.0625f);
-                }
+            const auto moves = (U(static_cast<std::uint32_t>(active >> i)) & mine) != U(0u);
             B x;
-            if constexpr (std::is_same_v<V, float>) x = v + in;
-            else x = fma(in, lane(p.per_charge, i), v);
-            x.store(before + i);
-            out.over |= mask_bits<A>((x >= lane(p.threshold, i)) & (x <= lane(p.limit, i))) << i;
+            if constexpr (std::is_same_v<V, float>) x = v + sums;
+            else if constexpr (std::is_integral_v<Charge>)
+                x = fma(to_float(sums >> 1), lane(p.per_charge, i), v);
+            else x = fma(sums, lane(p.per_charge, i), v);
+            const auto over = (x >= lane(p.threshold, i)) & (x <= lane(p.limit, i));
+            out.over |= mask_bits<A>(over) << i;
             const B y = x * lane(p.keep, i);
             if constexpr (!std::is_same_v<V, float>)
-                out.cut |= mask_bits<A>(moves & ((y >= B(clip_limits<V>.high)) |
-                                                 (y <= B(clip_limits<V>.low))))
-                           << i;
-            if constexpr (can_carry<V>)
-                if (carry != nullptr) {
-                    const B code =
-                        round_nearest(max(B(static_cast<float>(Membrane<V>::low)),
-                                          min(y, B(static_cast<float>(Membrane<V>::high)))));
-                    const B left = round_nearest((y - code) * B(16.0f));
-                    encode_lanes<Int4Value, A>(
-                        carry, i, select(moves, max(B(-7.0f), min(left, B(7.0f))), rest));
+                out.cut |=
+                    mask_bits<A>((y >= B(clip_limits<V>.high)) | (y <= B(clip_limits<V>.low))) << i;
+            if constexpr (Plain) return select(moves, select(over, B(0.0f), y), v);
+            x.store(before + i);
+            return select(moves, y, v);
+        };
+        if constexpr (can_carry<V>)
+            if (carry != nullptr) {
+                const auto step = [&](std::size_t i, I rest) __attribute__((always_inline)) {
+                    const I both = (load_bytes<A>(units + i) << 4) + rest;
+                    const B x = leaked(i, to_float(both) * B(0.0625f)) * B(16.0f);
+                    const I next =
+                        to_int_nearest(max(B(lowest_sixteenths), min(x, B(highest_sixteenths))));
+                    store_bytes<A>(units + i, (next + I(8)) >> 4);
+                    return next;
+                };
+                for (std::size_t i = 0; i < lif_block / 2; i += B::lanes) {
+                    const I pair = load_bytes<A>(carry->pair + i);
+                    const I low = step(i, (pair << 28) >> 28);
+                    const I high = step(i + lif_block / 2, pair >> 4);
+                    store_bytes<A>(carry->pair + i, (low & I(15)) | (high << 4));
                 }
-            encode_lanes<V, A>(units, i, select(moves, y, v), rounding, first);
-        }
+                return out;
+            }
+        for (std::size_t i = 0; i < lif_block; i += B::lanes)
+            encode_lanes<V, A>(units, i, leaked(i, decode_lanes<V, A>(units, i)), rounding, first);
     } else {
         using Code = BrainCode<V>;
         using Wide = BrainWide<V>;
         const ValueSpan<V> potential(units, lif_block);
         for (std::size_t i = 0; i < lif_block; ++i) {
-            const bool moves = all || !is_untouched(charge[i]);
+            const bool moves = (active >> i & 1u) != 0;
             const Wide in = static_cast<Wide>(sum_of(charge[i]));
             charge[i] = untouched<Charge>;
             Wide v = Code::get(potential[i]);
             if constexpr (can_carry<V>)
-                if (carry != nullptr)
-                    v += decode(ValueSpan<const Int4Value>(carry, lif_block)[i]) * 0.0625f;
+                if (carry != nullptr) v += static_cast<Wide>(carry->get(i)) * Wide(0.0625);
             Wide x;
             if constexpr (std::is_floating_point_v<V>) x = v + in;
             else x = fused(in, p.per_charge[i], v);
-            before[i] = x;
-            out.over |= std::uint64_t{x >= p.threshold[i] && x <= p.limit[i]} << i;
-            const Wide y = x * p.keep[i];
-            if (!moves) continue;
+            const bool over = x >= p.threshold[i] && x <= p.limit[i];
+            out.over |= std::uint64_t{over} << i;
+            Wide y = x * p.keep[i];
             out.cut |= std::uint64_t{Code::clips(y)} << i;
-            potential.set(i, Code::put(y, rounding_at(rounding, first + i)));
+            if constexpr (Plain) y = over ? Wide{} : y;
+            else before[i] = x;
+            if (!moves) continue;
             if constexpr (can_carry<V>)
-                if (carry != nullptr)
-                    ValueSpan<Int4Value>(carry, lif_block)
-                        .set(i, encode<Int4Value>(carried(y, Code::get(potential[i]))));
+                if (carry != nullptr) {
+                    const std::int32_t both = sixteenths(y);
+                    potential.set(i, from_code<V>(code_of_sixteenths(both)));
+                    carry->set(i, both);
+                    continue;
+                }
+            potential.set(i, Code::put(y, rounding_at(rounding, first + i)));
         }
     }
     return out;

@@ -66,8 +66,9 @@ private:
     std::vector<T> each_;
 };
 
-/// A refractory countdown and a count of consecutive spikes for each neuron, packed into as few bits
-/// (0, 4, 8, 16 or 32) as the largest of each need.
+/// A refractory countdown and a count of consecutive spikes for each neuron, in planes of bits: bit k of
+/// 64 neurons' numbers is a word, so that they take as few bits as the largest needs and 64 countdowns
+/// go down by one in a few word operations.
 class Timers {
 public:
     /// What a neuron's timer holds.
@@ -77,53 +78,68 @@ public:
 
     Timers() = default;
     /// n timers of zero for numbers up to these.
-    Timers(std::size_t n, std::uint16_t longest, std::uint16_t most) : n_(n) {
-        shape(longest, most);
-    }
+    Timers(std::size_t n, std::uint16_t longest, std::uint16_t most)
+        : blocks_((n + 63) / 64),
+          down_(static_cast<unsigned>(std::bit_width(longest))),
+          bits_(down_ + static_cast<unsigned>(std::bit_width(most))),
+          words_(blocks_ * bits_, 0) {}
 
-    /// Makes room for numbers up to these; keeps what is there and fits.
+    /// Makes room for n numbers up to these; keeps what is there and fits.
     void resize(std::size_t n, std::uint16_t longest, std::uint16_t most) {
         Timers next(n, longest, most);
-        for (std::size_t i = 0; i < n_ && i < n; ++i) next.set(i, get(i));
+        for (std::size_t i = 0; i < 64 * blocks_ && i < n; ++i) next.set(i, get(i));
         *this = std::move(next);
     }
-    [[nodiscard]] NIBBLE_INLINE Timer get(std::size_t i) const noexcept {
-        std::uint32_t word = 0;
-        if (bits_ == 4) word = bytes_[i / 2] >> (i % 2 * 4) & 15u;
-        else
-            for (std::size_t k = 0; k < bits_ / 8; ++k)
-                word |= std::uint32_t{bytes_[bits_ / 8 * i + k]} << (8 * k);
-        return {static_cast<std::uint16_t>(word & ((1u << split_) - 1u)),
-                static_cast<std::uint16_t>(word >> split_)};
+    [[nodiscard]] Timer get(std::size_t i) const noexcept {
+        const std::uint64_t* const w = words_.data() + i / 64 * bits_;
+        const auto number = [&](unsigned first, unsigned last) {
+            unsigned x = 0;
+            for (unsigned k = first; k < last; ++k)
+                x |= static_cast<unsigned>(w[k] >> i % 64 & 1u) << (k - first);
+            return static_cast<std::uint16_t>(x);
+        };
+        return {number(0, down_), number(down_, bits_)};
     }
     /// Numbers that are larger than there is room for are cut to the largest.
-    NIBBLE_INLINE void set(std::size_t i, Timer t) noexcept {
-        const std::uint32_t longest = (1u << split_) - 1u, most = (1u << count_bits_) - 1u;
-        const std::uint32_t word = (t.countdown < longest ? t.countdown : longest) |
-                                   (t.count < most ? t.count : most) << split_;
-        if (bits_ == 4) {
-            std::uint8_t& two = bytes_[i / 2];
-            const unsigned up = i % 2 * 4;
-            two = static_cast<std::uint8_t>((two & ~(15u << up)) | word << up);
-        }
-        for (std::size_t k = 0; k < bits_ / 8; ++k)
-            bytes_[bits_ / 8 * i + k] = static_cast<std::uint8_t>(word >> (8 * k));
+    void set(std::size_t i, Timer t) noexcept {
+        std::uint64_t* const w = words_.data() + i / 64 * bits_;
+        const auto put = [&](unsigned first, unsigned last, unsigned x) {
+            const unsigned most = (1u << (last - first)) - 1u;
+            x = x < most ? x : most;
+            for (unsigned k = first; k < last; ++k)
+                w[k] = (w[k] & ~(std::uint64_t{1} << i % 64)) | std::uint64_t{x >> (k - first) & 1u}
+                                                                    << i % 64;
+        };
+        put(0, down_, t.countdown);
+        put(down_, bits_, t.count);
     }
-    [[nodiscard]] bool counts() const noexcept { return count_bits_ != 0; }
-    [[nodiscard]] std::size_t bits() const noexcept { return bits_; }
-    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.capacity(); }
+    /// The countdowns of the neurons `which` of a block, all above 0, go down by one. Returns those of
+    /// the block that are still above 0.
+    NIBBLE_INLINE std::uint64_t tick(std::size_t block, std::uint64_t which) noexcept {
+        std::uint64_t* const w = words_.data() + block * bits_;
+        std::uint64_t left = 0;
+        for (unsigned k = 0; k < down_; ++k) {
+            const std::uint64_t plane = w[k];
+            w[k] = plane ^ which;
+            which &= ~plane;
+            left |= w[k];
+        }
+        return left;
+    }
+    /// Starts the countdowns of neurons of a block, all at 0.
+    NIBBLE_INLINE void start(std::size_t block, std::uint64_t which, unsigned period) noexcept {
+        std::uint64_t* const w = words_.data() + block * bits_;
+        for (unsigned k = 0; k < down_; ++k)
+            if ((period >> k & 1u) != 0) w[k] |= which;
+    }
+    /// Bits that a neuron takes.
+    [[nodiscard]] unsigned bits() const noexcept { return bits_; }
+    [[nodiscard]] std::size_t bytes() const noexcept { return words_.capacity() * 8; }
 
 private:
-    void shape(std::uint16_t longest, std::uint16_t most) {
-        split_ = static_cast<unsigned>(std::bit_width(longest));
-        count_bits_ = static_cast<unsigned>(std::bit_width(most));
-        const unsigned bits = split_ + count_bits_;
-        bits_ = bits == 0 ? 0 : bits <= 4 ? 4 : bits <= 8 ? 8 : bits <= 16 ? 16 : 32;
-        bytes_.assign((n_ * bits_ + 7) / 8, 0);
-    }
-    std::size_t n_ = 0, bits_ = 0;
-    unsigned split_ = 0, count_bits_ = 0;
-    std::vector<std::uint8_t> bytes_;
+    std::size_t blocks_ = 0;
+    unsigned down_ = 0, bits_ = 0;  // bits of a countdown, of both
+    std::vector<std::uint64_t> words_;
 };
 
 }  // namespace nibble

@@ -93,7 +93,7 @@ void derive(BrainArea<V, A>& a, const BrainOptions& o) {
         const bool carries = fits && o.carry != StateCarry::never && !a.fires_always &&
                              !is_stochastic<V>(o.rounding);
         if (carries != (a.carry.size() != 0))
-            a.carry = carries ? Buffer<BrainCarry>(a.room / 2) : Buffer<BrainCarry>();
+            a.carry = carries ? Buffer<BrainCarry>(a.blocks()) : Buffer<BrainCarry>();
     }
     if constexpr (std::is_floating_point_v<V>) return;
     const bool same = a.threshold.is_common() && a.limit.is_common() &&

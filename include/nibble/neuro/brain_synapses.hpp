@@ -12,6 +12,7 @@
 #include <nibble/neuro/brain_planes.hpp>
 #include <nibble/neuro/brain_rules.hpp>
 #include <nibble/neuro/brain_types.hpp>
+#include <nibble/store/buffer.hpp>
 #include <nibble/store/error.hpp>
 
 #include <algorithm>
@@ -68,16 +69,28 @@ public:
           sources_(sources),
           targets_(targets),
           blocks_((targets + block - 1) / block),
-          start_(sources * blocks_ + 1, 0) {}
+          start_(sources * blocks_ + 2),
+          target_(short_run) {}
 
     [[nodiscard]] std::size_t sources() const noexcept { return sources_; }
     [[nodiscard]] std::size_t targets() const noexcept { return targets_; }
-    [[nodiscard]] std::size_t synapses() const noexcept { return target_.size(); }
+    [[nodiscard]] std::size_t synapses() const noexcept { return start_[sources_ * blocks_]; }
     [[nodiscard]] std::size_t fan_out(std::size_t source) const noexcept {
         return start_[(source + 1) * blocks_] - start_[source * blocks_];
     }
+    /// Asks for what a source's delivery reads: first where its row lies, later (when that has arrived)
+    /// the row.
+    void fetch_start(std::size_t source) const noexcept {
+        __builtin_prefetch(start_.data() + source * blocks_);
+        __builtin_prefetch(start_.data() + (source + 1) * blocks_);
+    }
+    void fetch_row(std::size_t source) const noexcept {
+        const std::size_t end = start_[(source + 1) * blocks_];
+        for (std::size_t k = start_[source * blocks_]; k < end; k += 32)
+            __builtin_prefetch(target_.data() + k);
+    }
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return start_.capacity() * 4 + target_.capacity() * 2 + weight_.bytes() + psp_.bytes() +
+        return start_.size() * 4 + target_.size() * 2 + weight_.bytes() + psp_.bytes() +
                inhibits_.bytes();
     }
     [[nodiscard]] const Plane<std::uint8_t>& weights() const noexcept { return weight_; }
@@ -120,7 +133,7 @@ public:
     template <class Edge>
     void build(std::size_t n, Edge&& edge) {
         if (n >= 0xFFFFFFFFu) fail("BrainProjection: more than 2^32 - 2 synapses");
-        std::vector<std::uint32_t> next(start_.size() + 1, 0);
+        Buffer<std::uint32_t> next(start_.size());
         for (std::size_t e = 0; e < n; ++e) {
             const LocalSynapse s = edge(e);
             if (s.source >= sources_ || s.target >= targets_)
@@ -130,7 +143,7 @@ public:
             ++next[s.source * blocks_ + s.target / block + 2];
         }
         for (std::size_t i = 2; i < next.size(); ++i) next[i] += next[i - 1];
-        std::vector<std::uint16_t> target(n);
+        Buffer<std::uint16_t> target(n + short_run);
         std::vector<std::uint8_t> weight(n), psp(n), inhibits(n);
         for (std::size_t e = 0; e < n; ++e) {
             const LocalSynapse s = edge(e);
@@ -140,7 +153,6 @@ public:
             psp[k] = s.psp;
             inhibits[k] = s.inhibitory ? 1 : 0;
         }
-        next.pop_back();
         start_ = std::move(next);
         sort_rows(target, weight, psp, inhibits);
         target_ = std::move(target);
@@ -158,7 +170,11 @@ public:
         const bool whole = low == 0 && high >= std::min(block, targets_ - b * block);
         const std::uint16_t* const target = target_.data();
         const bool plain = weight_.is_common() && psp_.is_common() && inhibits_.is_common();
-        for (const FiredSource& f : fired) {
+        Pending<Charge> pending;
+        for (std::size_t n = 0; n < fired.size(); ++n) {
+            const FiredSource& f = fired[n];
+            if (blocks_ > 1 && n + ahead < fired.size())
+                __builtin_prefetch(target + start_[fired[n + ahead].neuron * blocks_ + b]);
             std::size_t k = start_[f.neuron * blocks_ + b],
                         end = start_[f.neuron * blocks_ + b + 1];
             if (!whole) {
@@ -174,7 +190,12 @@ public:
                 const std::uint8_t psp = driven ? static_cast<std::uint8_t>(f.psp) : psp_.common();
                 const Charge event = event_of<Charge>(
                     contribution(weight_.common(), psp, inhibits_.common() != 0), f.divisor, bits);
-                for (; k < end; ++k) add_event(sum[target[k]], event);
+                if (end - k <= short_run) {
+                    pending.add(target + k, end - k, event, sum);
+                } else {
+                    pending.flush(sum);
+                    for (; k < end; ++k) add_event(sum[target[k]], event);
+                }
             } else if (f.divisor == 1) {
                 for (; k < end; ++k)
                     add_event(sum[target[k]], event<Charge>(f, k, 1u, bits, driven));
@@ -183,9 +204,34 @@ public:
                     add_event(sum[target[k]], event<Charge>(f, k, f.divisor, bits, driven));
             }
         }
+        pending.flush(sum);
     }
 
 private:
+    static constexpr std::size_t short_run = 16, ahead = 12;
+
+    // Short runs one after the other, copied without a branch on their length (a loop of a few turns
+    // costs a wrong guess at its end, more than the turns), then added in one loop.
+    template <class Charge>
+    struct Pending {
+        static constexpr std::size_t most = 1024;
+        std::size_t n = 0;
+        std::uint16_t target[most + short_run];
+        Charge event[most + short_run];
+
+        NIBBLE_INLINE void add(const std::uint16_t* run, std::size_t length, Charge x,
+                               Charge* sum) noexcept {
+            std::memcpy(target + n, run, short_run * sizeof *run);
+            for (std::size_t i = 0; i < short_run; ++i) event[n + i] = x;
+            n += length;
+            if (n > most) flush(sum);
+        }
+        NIBBLE_INLINE void flush(Charge* sum) noexcept {
+            for (std::size_t i = 0; i < n; ++i) add_event(sum[target[i]], event[i]);
+            n = 0;
+        }
+    };
+
     template <class Charge>
     [[nodiscard]] NIBBLE_INLINE Charge event(const FiredSource& f, std::size_t k,
                                              std::uint32_t divisor, int bits,
@@ -194,14 +240,14 @@ private:
         return event_of<Charge>(contribution(weight_[k], psp, inhibits_[k] != 0), divisor, bits);
     }
 
-    void sort_rows(std::vector<std::uint16_t>& target, std::vector<std::uint8_t>& weight,
+    void sort_rows(Buffer<std::uint16_t>& target, std::vector<std::uint8_t>& weight,
                    std::vector<std::uint8_t>& psp, std::vector<std::uint8_t>& inhibits) const {
         struct Item {
             std::uint16_t target;
             std::uint8_t weight, psp, inhibits;
         };
         std::vector<Item> items;
-        for (std::size_t r = 0; r + 1 < start_.size(); ++r) {
+        for (std::size_t r = 0; r < sources_ * blocks_; ++r) {
             const std::size_t begin = start_[r], end = start_[r + 1];
             if (std::is_sorted(target.data() + begin, target.data() + end)) continue;
             items.clear();
@@ -219,8 +265,8 @@ private:
     }
 
     std::size_t sources_ = 0, targets_ = 0, blocks_ = 1;
-    std::vector<std::uint32_t> start_;   // of row (source, block); one more at the end
-    std::vector<std::uint16_t> target_;  // within the block
+    Buffer<std::uint32_t> start_ = Buffer<std::uint32_t>(2);  // of row (source, block); two more
+    Buffer<std::uint16_t> target_;                            // within the block; short_run more
     Plane<std::uint8_t> weight_{1}, psp_{1}, inhibits_{0};
 };
 

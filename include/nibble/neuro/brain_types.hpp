@@ -116,6 +116,28 @@ struct PlasticityRule {
     friend bool operator==(const PlasticityRule&, const PlasticityRule&) = default;
 };
 
+/// Counts of one burst.
+struct BurstCounts {
+    std::uint64_t candidates = 0;  ///< neurons that were updated
+    std::uint64_t fired = 0;
+    std::uint64_t silent = 0;     ///< candidates in their refractory period or snooze
+    std::uint64_t saturated = 0;  ///< potentials that were cut to the range of their type
+
+    BurstCounts& operator+=(const BurstCounts& o) noexcept {
+        candidates += o.candidates;
+        fired += o.fired;
+        silent += o.silent;
+        saturated += o.saturated;
+        return *this;
+    }
+};
+
+/// Which neurons a burst updates.
+enum class UpdateMode : std::uint8_t {
+    candidates,  ///< those to which something arrived, be it 0, as FEAGI does
+    every_step,  ///< all: potentials leak and countdowns run without input too
+};
+
 /// What growth hands to the engine: areas in the order of their numbers, and what connects them.
 struct BrainPlan {
     std::vector<AreaProperties> areas;
