@@ -15,21 +15,11 @@
 #include <nibble/store/error.hpp>
 #include <nibble/store/tensor.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
-
-/// Calls f(i) for every set bit, ascending.
-template <class F>
-NIBBLE_INLINE void for_each_bit(std::uint64_t word, F&& f) {
-    for (; word != 0; word &= word - 1) f(static_cast<std::size_t>(std::countr_zero(word)));
-}
-template <class F>
-void for_each_spike(std::span<const std::uint64_t> words, F&& f) {
-    for (std::size_t w = 0; w < words.size(); ++w)
-        for_each_bit(words[w], [&](std::size_t i) { f(w * 64 + i); });
-}
 
 /// Any number of neurons with one set of parameters (see membrane.hpp). Results do not depend on
 /// threads. `step` takes a Host first, or runs on the calling thread, and then the input:
@@ -198,13 +188,38 @@ private:
         Tally saturated, total;
         // A few thousand neurons are a thread's worth of work.
         on.parallel_for(blocks(), 64, [&](std::size_t begin, std::size_t end) {
-            std::size_t cut = 0, fired = 0;
-            for (std::size_t b = begin; b < end; ++b) fired += block(b, rounding, input, cut);
+            std::size_t cut = 0, fired = 0, b = begin;
+            if (planes_ == 0)
+                fired += sweep_full(b, std::min(end, size() / 64), rounding, input, cut);
+            for (; b < end; ++b) fired += block(b, rounding, input, cut);
             saturated.add(cut);
             total.add(fired);
         });
         saturated_ += saturated.count();
         return total.count();
+    }
+    // Whole blocks without refractory periods; b becomes the first one left.
+    template <class Rounding, class Input>
+    std::size_t sweep_full(std::size_t& b, std::size_t end, Rounding rounding, const Input& input,
+                           std::size_t& cut) {
+        // Copies that no store can change, so that they stay in registers.
+        const Membrane<V> membrane = membrane_;
+        const Input in = input;
+        unit_t<V>* const rows = potential_.data();
+        std::uint64_t* const spikes = spikes_.data();
+        std::size_t total = 0, clipped = 0;
+        Buffer buffer;
+        for (; b < end; ++b) {
+            const std::size_t first = b * lif_block;
+            const auto charge = in.block(first, lif_block, buffer);
+            const std::uint64_t fired =
+                step_block<V, A>(membrane, rows + b * units, charge, rounding, first, clipped);
+            if constexpr (requires { in.finish(first); }) in.finish(first);
+            spikes[b] = fired;
+            total += static_cast<std::size_t>(std::popcount(fired));
+        }
+        cut += clipped;
+        return total;
     }
     template <class Rounding, class Input>
     NIBBLE_INLINE std::size_t block(std::size_t b, Rounding rounding, const Input& input,

@@ -14,11 +14,23 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <span>
 
 namespace nibble::inline NIBBLE_ARCH {
 
 /// How many neurons a block holds: the bits of a spike word.
 inline constexpr std::size_t lif_block = 64;
+
+/// Calls f(i) for every set bit, ascending.
+template <class F>
+NIBBLE_INLINE void for_each_bit(std::uint64_t word, F&& f) {
+    for (; word != 0; word &= word - 1) f(static_cast<std::size_t>(std::countr_zero(word)));
+}
+template <class F>
+void for_each_spike(std::span<const std::uint64_t> words, F&& f) {
+    for (std::size_t w = 0; w < words.size(); ++w)
+        for_each_bit(words[w], [&](std::size_t i) { f(w * 64 + i); });
+}
 
 /// 64 flags, 0 or 1 a byte, as the bits of a word: flag i is bit i.
 template <class A = Isa>
