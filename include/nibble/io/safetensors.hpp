@@ -131,23 +131,26 @@ private:
         name_ = "\"" + path + "\"";
         mapped_ = MappedFile::open(path);
         const auto bytes = mapped_.bytes();
-        SafetensorsIndex index_of(name_);
-        read_json_object({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, name_,
-                         index_of, {static_cast<std::size_t>(options.max_header), 3});
+        if (bytes.size() > options.max_header)
+            fail(name_ + ": an index of " + std::to_string(bytes.size()) + " bytes, at most " +
+                 std::to_string(options.max_header));
+        const SafetensorsParts parts =
+            SafetensorsIndex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, name_)
+                .read();
         const std::string folder = path.substr(0, path.find_last_of('/') + 1);
         std::map<std::string, std::uint32_t> numbers;
-        for (const auto& [tensor, file] : index_of.files) numbers.emplace(file, 0);
+        for (const auto& [tensor, file] : parts) numbers.emplace(file, 0);
         shards_.reserve(numbers.size());
         for (auto& [file, number] : numbers) {
             number = static_cast<std::uint32_t>(shards_.size());
             shards_.push_back(open(folder + file, options));
             for (FileTensor t : shards_.back().tensors_) {
-                const auto listed = index_of.files.find(t.name);
-                if (listed == index_of.files.end() || listed->second != file)
+                const auto listed = parts.find(t.name);
+                if (listed == parts.end() || listed->second != file)
                     fail(name_ + ": tensor " + in_quotes(t.name) + " is in the file " +
                          in_quotes(file) + ", the index " +
-                         (listed == index_of.files.end() ? "does not list it"
-                                                         : "says " + in_quotes(listed->second)));
+                         (listed == parts.end() ? "does not list it"
+                                                : "says " + in_quotes(listed->second)));
                 t.shard = number;
                 tensors_.push_back(std::move(t));
             }
@@ -160,7 +163,7 @@ private:
             }
         }
         sort_names();
-        for (const auto& [tensor, file] : index_of.files)
+        for (const auto& [tensor, file] : parts)
             if (find(tensor) == nullptr)
                 fail(name_ + ": no tensor " + in_quotes(tensor) + " in the file " +
                      in_quotes(file));

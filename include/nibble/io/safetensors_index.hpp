@@ -5,69 +5,97 @@
 //                                       "weight_map": {"tensor": "model-00001-of-00002.safetensors", ...}}
 #pragma once
 
-#include <nibble/io/json.hpp>
+#include <nibble/io/checksum.hpp>
+#include <nibble/io/json_scan.hpp>
 
+#include <algorithm>
 #include <map>
+#include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// Takes the index's events. Of "metadata" only the form is looked at: an object of texts, numbers,
-/// bools and nulls.
-class SafetensorsIndex final : public JsonEvents {
-public:
-    explicit SafetensorsIndex(std::string file) : JsonEvents(std::move(file)) {}
-    /// Tensor to file, which is a plain name without a folder.
-    std::map<std::string, std::string, std::less<>> files;
+/// Tensor to file, which is a plain name without a folder.
+using SafetensorsParts = std::map<std::string, std::string, std::less<>>;
 
-    bool start_object(std::size_t) override {
-        if (level_ == Level::file) level_ = Level::top;
-        else if (level_ == Level::name) level_ = in_map_ ? Level::map : Level::metadata;
-        else return refuse("object");
-        return true;
+/// Reads an index, checked from left to right before anything is kept. Of "metadata" only the form is
+/// looked at: an object of texts, numbers, bools and nulls. `where` goes into the errors.
+class SafetensorsIndex {
+public:
+    SafetensorsIndex(std::string_view text, std::string where)
+        : scan_(text, where), where_(std::move(where)) {}
+
+    [[nodiscard]] SafetensorsParts read() {
+        std::size_t count = 0;
+        walk([&](auto, auto) { ++count; });
+        std::vector<std::uint64_t> hashes;
+        hashes.reserve(count);
+        walk([&](std::string_view tensor, auto) { hashes.push_back(hash_of(tensor)); });
+        std::sort(hashes.begin(), hashes.end());
+        const auto twice = std::adjacent_find(hashes.begin(), hashes.end());
+        SafetensorsParts files;
+        walk([&](std::string_view tensor, std::string_view file) {
+            if (twice != hashes.end()) {
+                if (hash_of(tensor) == *twice) fail(place(tensor) + " twice");
+            } else {
+                files.emplace(unescaped(tensor), std::string(file));
+            }
+        });
+        return files;
     }
-    bool end_object() override {
-        if (level_ == Level::top && !seen_map_) fail(where_ + ": no \"weight_map\"");
-        level_ = Level::top;
-        return true;
-    }
-    bool key(string_t& name) override {
-        key_ = name;
-        if (level_ != Level::top) return true;
-        in_map_ = name == "weight_map";
-        if (!in_map_ && name != "metadata") fail(where_ + ": unknown key " + in_quotes(name));
-        if (std::exchange(in_map_ ? seen_map_ : seen_metadata_, true))
-            fail(where_ + ": key " + in_quotes(name) + " twice");
-        level_ = Level::name;
-        return true;
-    }
-    bool string(string_t& text) override {
-        if (level_ == Level::metadata) return true;
-        if (level_ != Level::map) return refuse("string " + in_quotes(text));
-        if (!text.ends_with(".safetensors") ||
-            text.find_first_of(std::string_view("/\\:\0", 4)) != text.npos)
-            fail(place() + ": the file " + in_quotes(text) +
-                 " is no plain name that ends in .safetensors");
-        if (!files.emplace(key_, text).second) fail(place() + " twice");
-        return true;
-    }
-    bool null() override { return in_metadata("null"); }
-    bool boolean(bool) override { return in_metadata("true or false"); }
-    bool number_integer(number_integer_t) override { return in_metadata("number"); }
-    bool number_unsigned(number_unsigned_t) override { return in_metadata("number"); }
-    bool number_float(number_float_t, const string_t&) override { return in_metadata("number"); }
 
 private:
-    enum class Level { file, top, name, map, metadata };
-    [[nodiscard]] std::string place() const override {
-        return level_ == Level::map ? where_ + ": tensor " + in_quotes(key_) : where_;
+    [[nodiscard]] static std::uint64_t hash_of(std::string_view raw) {
+        Xxh64 hash;
+        if (raw.find('\\') == raw.npos) hash.update(raw);
+        else hash.update(unescaped(raw));
+        return hash.digest();
     }
-    [[nodiscard]] bool in_metadata(const char* what) const {
-        return level_ == Level::metadata || refuse(what);
+    [[nodiscard]] std::string place(std::string_view tensor) const {
+        return where_ + ": tensor " + in_quotes(tensor);
+    }
+    /// Calls f(tensor, file) for each entry of the map.
+    template <class F>
+    void walk(F&& f) {
+        bool map = false, metadata = false;
+        scan_.go_to(0);
+        for_each_key([&](std::string_view key) {
+            const bool is_map = key == "weight_map";
+            if (!is_map && key != "metadata") fail(where_ + ": unknown key " + in_quotes(key));
+            if (std::exchange(is_map ? map : metadata, true))
+                fail(where_ + ": key " + in_quotes(key) + " twice");
+            for_each_key([&](std::string_view name) {
+                if (!is_map) {
+                    if (!scan_.scalar()) fail(where_ + ": metadata: unexpected " + scan_.here());
+                    return;
+                }
+                std::string_view file;
+                if (!scan_.string(file)) fail(place(name) + ": unexpected " + scan_.here());
+                // A backslash is an escape here, and no plain name has one.
+                if (!file.ends_with(".safetensors") || file.find_first_of("/\\:") != file.npos)
+                    fail(place(name) + ": the file " + in_quotes(file) +
+                         " is no plain name that ends in .safetensors");
+                f(name, file);
+            });
+        });
+        scan_.expect_end();
+        if (!map) fail(where_ + ": no \"weight_map\"");
+    }
+    /// Calls f with each key of an object, the scan behind its colon.
+    template <class F>
+    void for_each_key(F&& f) {
+        if (!scan_.next('{')) fail(where_ + ": unexpected " + scan_.here());
+        bool any = !scan_.next('}');
+        while (any) {
+            std::string_view key;
+            if (!scan_.string(key)) scan_.invalid("expected a name");
+            scan_.expect(':');
+            f(key);
+            any = scan_.more('}');
+        }
     }
 
-    Level level_ = Level::file;
-    bool in_map_ = false, seen_map_ = false, seen_metadata_ = false;
-    std::string key_;
+    JsonScan scan_;
+    std::string where_;
 };
 
 }  // namespace nibble

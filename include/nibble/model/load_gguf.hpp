@@ -178,7 +178,12 @@ void read_parameter(On& on, const GgufFile& file, const GgufTensor& t, Tensor<V,
 template <class On, class F, class Memory>
 void read_parameter(On& on, const GgufFile& file, const GgufTensor& t, Matrix<F, Memory>& to,
                     LoadReport& report) {
-    if (read_blocks(on, file, t, to)) return;
+    if (read_blocks(on, file, t, to)) {
+        if constexpr (format_traits<F>::scaled)
+            for (const auto scale : std::as_const(to).scales().row(0).units())
+                report.not_finite += std::isfinite(decode(scale)) ? 0u : 1u;
+        return;
+    }
     Tensor<float> x(to.shape());
     read_floats(on, file, t, x.view());
     report.not_finite += count_not_finite(on, x);
