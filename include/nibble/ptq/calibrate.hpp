@@ -13,6 +13,7 @@
 #pragma once
 
 #include <nibble/ptq/evaluate.hpp>
+#include <nibble/ptq/observe.hpp>
 
 #include <algorithm>
 #include <map>
@@ -26,6 +27,7 @@ struct InputStatistics {
     std::vector<double> mean_size;  ///< mean of |x| for each channel
     std::vector<float> largest;     ///< largest |x| for each channel
     std::size_t rows = 0;           ///< inputs seen
+    Observer sizes;                 ///< of all inputs, before anything was scaled or rotated
 
     Tensor<float> lookup;           ///< G [in, in]; empty for what is no table
     std::vector<double> frequency;  ///< f: share of each row among the lookups
@@ -91,6 +93,7 @@ private:
                 s.mean_size[k] += static_cast<double>(size);
                 s.largest[k] = size > s.largest[k] ? size : s.largest[k];
             }
+        s.sizes.see(x);
         s.rows += x.rows;
         return x;
     };
