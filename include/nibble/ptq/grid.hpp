@@ -5,6 +5,7 @@
 
 #include <nibble/kernel/scales.hpp>
 #include <nibble/quant/spec.hpp>
+#include <nibble/store/error.hpp>
 
 #include <algorithm>
 #include <cmath>
