@@ -7,6 +7,7 @@
 
 #include <nibble/store/error.hpp>
 
+#include <bit>
 #include <cerrno>
 #include <concepts>
 #include <cstdint>
@@ -46,9 +47,16 @@ namespace nibble::inline NIBBLE_ARCH {
 /// An unsigned little-endian integer from sizeof(T) bytes, at any alignment.
 template <std::unsigned_integral T>
 [[nodiscard]] inline T load_little(const std::byte* from) noexcept {
-    std::uint64_t x = 0;
-    for (std::size_t i = sizeof(T); i-- > 0;) x = x << 8 | std::to_integer<std::uint64_t>(from[i]);
-    return static_cast<T>(x);
+    if constexpr (std::endian::native == std::endian::little) {
+        T x;  // not every compiler makes one load of the loop below
+        std::memcpy(&x, from, sizeof(T));
+        return x;
+    } else {
+        std::uint64_t x = 0;
+        for (std::size_t i = sizeof(T); i-- > 0;)
+            x = x << 8 | std::to_integer<std::uint64_t>(from[i]);
+        return static_cast<T>(x);
+    }
 }
 
 /// Fails with "cannot <what> FILE: <what the system says>".
