@@ -6,8 +6,10 @@
 //     cmake --build build/fuzz --target fuzz_tokenizer
 //     mkdir -p work && build/fuzz/tests/fuzz/fuzz_tokenizer work tests/fuzz/corpus/tokenizer
 //         -dict=tests/fuzz/tokenizer.dict -max_total_time=60
+#include <nibble/io/gguf.hpp>
 #include <nibble/io/text_stream.hpp>
 #include <nibble/io/tokenizer_bin.hpp>
+#include <nibble/io/tokenizer_gguf.hpp>
 #include <nibble/io/tokenizer_json.hpp>
 
 #include <cstdlib>
@@ -56,7 +58,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         } catch (const Error&) {
         }
     };
-    if (file.starts_with('{')) {
+    if (file.starts_with("GGUF")) {
+        tried([&] {
+            return tokenizer_from_gguf(
+                GgufFile::from_bytes(std::as_bytes(std::span(file.data(), file.size())), "input"));
+        });
+    } else if (file.starts_with('{')) {
         tried([&] { return tokenizer_from_json(file, "input"); });
         tried([&] { return tokenizer_from_characters(file, "input"); });
         const std::size_t line = std::min(file.find('\n'), file.size());

@@ -90,7 +90,7 @@ TEST_CASE("logits are the same bits with any number of sequences in the pass") {
         std::vector<KvPart<>> parts;
         std::vector<std::int32_t> ids;
         for (std::size_t i = 0; i <= others; ++i)
-            sequences.push_back(KvSequence<>::of<float>(model().kv_config()));
+            sequences.push_back(KvSequence<>::of<PerRow<Int8Value>>(model().kv_config()));
         for (std::size_t i = 0; i <= others; ++i) {
             const auto part = prompt(i == 0 ? 1 : i * 5 % 17 + 1, i);
             ids.insert(ids.end(), part.begin(), part.end());
@@ -159,8 +159,7 @@ TEST_CASE("a pool that is used up says so before anything changes") {
 
 TEST_CASE("a token asks the system for no memory after the first few") {
     Host on(2);
-    Session session(model(),
-                    KvSequence<>::of<PerRow<Int4Value, half, Offset::stored>>(model().kv_config()));
+    Session session(model(), KvSequence<>::of<PerRow<Int8Value>>(model().kv_config()));
     std::size_t before = 0, after = 0, n = 0;
     generate(on, session, prompt(20, 1),
              {.tokens = 200, .temperature = 0.8f, .top_k = 40, .top_p = 0.9f, .repetition = 1.2f},
@@ -192,7 +191,7 @@ TEST_CASE("a session goes back, and says what does not fit") {
 TEST_CASE("a sliding window needs no more memory than itself, and sees as much") {
     auto config = small;
     config.window = 50;
-    const Llama<float> windowed(config, Seed{3});
+    const Model windowed(config, Seed{3});
     CHECK(windowed.kv_config().cache.capacity == 128);
     Host on(1);
     const auto text = prompt(300, 4);
