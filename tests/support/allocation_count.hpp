@@ -7,6 +7,8 @@
 namespace support {
 
 inline std::atomic<std::size_t> counted{0}, counted_bytes{0};
+/// The request that is refused, counted as allocations() counts; 0: none. Not under sanitizers.
+inline std::atomic<std::size_t> refused{0};
 
 /// Requests to the system so far.
 [[nodiscard]] inline std::size_t allocations() { return counted.load(); }

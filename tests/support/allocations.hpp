@@ -32,7 +32,7 @@ inline const int hooks = __sanitizer_install_malloc_and_free_hooks(
 namespace support {
 inline constexpr bool counts_runtimes = false;
 inline void* count_and_allocate(std::size_t size, std::size_t alignment) {
-    ++counted;
+    if (++counted == refused.load()) throw std::bad_alloc();
     counted_bytes += size;
     size = (size + alignment - 1) / alignment * alignment;
     if (void* p = std::aligned_alloc(alignment, size == 0 ? alignment : size)) return p;
