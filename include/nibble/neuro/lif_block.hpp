@@ -6,7 +6,7 @@
 // 8-bit and 4-bit states (AVX2, AVX-512), and a loop over codes that compilers make registers of.
 #pragma once
 
-#include <nibble/kernel/shorts.hpp>
+#include <nibble/kernel/arch_bytes.hpp>
 #include <nibble/neuro/membrane.hpp>
 #include <nibble/store/span.hpp>
 #include <nibble/value/clip_limits.hpp>
@@ -225,6 +225,18 @@ template <class V, class A, class Rounding>
 NIBBLE_INLINE std::uint64_t step_block(const Membrane<V>& m, unit_t<V>* units, CodeBlock<V> input,
                                        Rounding rounding, std::uint64_t first,
                                        std::size_t& saturated) noexcept {
+#if NIBBLE_SIMD && defined(__AVX2__)
+    if constexpr (steps_in_shorts<V, A> && bits_v<V> == 8 && std::is_same_v<Rounding, ToNearest>) {
+        // A threshold half a step above a code can be told from the rounded sum, in bytes. What may
+        // have been cut is counted below.
+        constexpr std::int32_t unit = Membrane<V>::unit;
+        std::uint64_t fired = 0;
+        if (m.threshold % unit == unit / 2 && m.leak < 1 << Membrane<V>::leak_bits &&
+            LeakyBytes<A>(m.leak, (m.threshold + unit / 2) / unit, m.reset)
+                .step(units, input.units, fired))
+            return fired;
+    }
+#endif
     if constexpr (steps_in_shorts<V, A>) {
         return m.leak == 1 << Membrane<V>::leak_bits
                    ? step_shorts<V, A, true>(m, units, input, rounding, first, saturated)
