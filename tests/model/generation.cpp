@@ -103,7 +103,7 @@ TEST_CASE("logits are the same bits with any number of sequences in the pass") {
         return std::vector<float>(row, row + logits.cols());
     };
     const auto alone = first(0);
-    for (const std::size_t others : {1, 2, 5, 20}) {
+    for (const std::size_t others : {1u, 2u, 5u, 20u}) {
         const auto with = first(others);
         CHECK(std::memcmp(alone.data(), with.data(), alone.size() * sizeof(float)) == 0);
     }
@@ -154,7 +154,7 @@ TEST_CASE("a pool that is used up says so before anything changes") {
         doctest::Contains("2 pages of keys and values are needed, 0 of 4 are free"), Error);
     CHECK(session.position() == 100);
     static_cast<void>(session.feed_last(on, prompt(28, 1)));
-    CHECK_THROWS_AS(KvSequence<>::of<float>(model().kv_config(), pages), Error);
+    CHECK_THROWS_AS(static_cast<void>(KvSequence<>::of<float>(model().kv_config(), pages)), Error);
 }
 
 TEST_CASE("a token asks the system for no memory after the first few") {

@@ -2,6 +2,7 @@
 #include <nibble/io/tokenizer_bin.hpp>
 #include <nibble/model/generate.hpp>
 #include <nibble/model/open.hpp>
+#include <nibble/model/save_gguf.hpp>
 
 #include <doctest/doctest.h>
 
@@ -53,7 +54,8 @@ void check_golden(const Llama<float>& model) {
 }  // namespace
 
 TEST_CASE(
-    "published safetensors, llama2.c's form and a checkpoint of our own agree with the record") {
+    "published safetensors, llama2.c's form, a checkpoint of our own and GGUF agree with the "
+    "record") {
     Host on;
     const auto published = ModelFile::open(test::data_file("stories260K-hf").string());
     CHECK(published.kind() == ModelKind::llama);
@@ -64,8 +66,13 @@ TEST_CASE(
     check_golden(model);
     const auto bin = ModelFile::open(test::data_file("stories260K.bin").string());
     CHECK(bin.llama().interleaved);
-    check_golden(bin.load<Llama<float>>(on));
+    const auto neighbours = bin.load<Llama<float>>(on);
+    check_golden(neighbours);
     test::Temporary folder;
     save(model, folder / "ours.safetensors");
     check_golden(ModelFile::open(folder / "ours.safetensors").load<Llama<float>>(on));
+    for (const Llama<float>* from : {&model, &neighbours}) {
+        save_gguf(on, *from, folder / "ours.gguf", GgufType::F32, [](GgufWriter&) {});
+        check_golden(ModelFile::open(folder / "ours.gguf").load<Llama<float>>(on));
+    }
 }
