@@ -1,6 +1,7 @@
 // Synapses and the burst engine: against brute force, for any number of threads, without allocation.
 #include <nibble/neuro/balanced.hpp>
 #include <nibble/neuro/compare.hpp>
+#include <nibble/neuro/standard_networks.hpp>
 
 #include <doctest/doctest.h>
 #include <support/allocations.hpp>
@@ -239,14 +240,20 @@ TEST_CASE_TEMPLATE("synapses of weight zero change nothing", V, float, Int8Value
 TEST_CASE("a tick allocates nothing") {
     auto net = build_network<Int8Value>(BalancedNetwork{.neurons = 2000, .inputs = 50});
     auto floats = build_network<half>(BalancedNetwork{.neurons = 2000, .inputs = 50});
+    // Models, per-synapse delays, rows of bits and a Poisson drive; the first tick makes the rings.
+    auto models = brunel_network<float>(2000, BrunelDrive::poisson);
+    models.connect(0, 0, RandomSynapses{.per_source = 3, .spread = 0.5, .delay_spread = 20});
     SpikeRecording recording(2000, 50);
     const Host on(1);
     net.tick(on, recording);
     floats.tick(on, recording);
+    models.tick(on, recording);
     const std::size_t before = support::allocations();
     CHECK(before > 0);  // it does count
     for (int t = 0; t < 100; ++t) net.tick(on, recording);
     for (int t = 0; t < 100; ++t) floats.tick(on, recording);
+    for (int t = 0; t < 300; ++t) models.tick(on, recording);
+    CHECK(models.events() > 0);
     CHECK(support::allocations() == before);
 }
 
