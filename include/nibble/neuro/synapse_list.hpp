@@ -58,8 +58,8 @@ public:
             std::uint64_t sum = 0;
             for (std::uint32_t& start : t.start) start = static_cast<std::uint32_t>(sum += start);
             if (sum > 0xFFFFFFFFu) fail("Projection: more than 2^32 synapses in a tile");
-            t.target.resize(sum);
-            t.weight.resize(units_for<V>(sum));
+            t.target.resize(static_cast<std::size_t>(sum));
+            t.weight.resize(units_for<V>(static_cast<std::size_t>(sum)));
             t.next = t.start;
         }
     }
