@@ -51,10 +51,10 @@ SpikeSimilarity likeness(const SpikeRecording& reference, UpdateMode mode) {
     return s;
 }
 
-template <class V>
-Brain<V> random_brain(std::uint32_t n, std::uint32_t each, std::uint64_t seed, bool backwards,
-                      std::uint64_t strongest = 200) {
-    Brain<V> brain;
+template <class V, class A = Isa>
+Brain<V, A> random_brain(std::uint32_t n, std::uint32_t each, std::uint64_t seed, bool backwards,
+                         std::uint64_t strongest = 200) {
+    Brain<V, A> brain;
     AreaProperties p{.id = "area"};
     p.dimensions = {n, 1, 1};
     p.threshold = 30;
@@ -95,6 +95,7 @@ TEST_CASE("open loop with FEAGI's rules: INT8 fires as FP32 does") {
 TEST_CASE("integer brains do not depend on order, threads or instruction set") {
     auto a = random_brain<Int8Value>(300, 12, 5, false);
     auto b = random_brain<Int8Value>(300, 12, 5, true);
+    auto c = random_brain<Int8Value, isa::Scalar>(300, 12, 5, false);
     Random dice(4);
     std::size_t spikes = 0;
     for (int t = 0; t < 60; ++t) {
@@ -103,7 +104,9 @@ TEST_CASE("integer brains do not depend on order, threads or instruction set") {
             const double x = 60.0 * dice.uniform();
             a.inject(0, i, x);
             b.inject(0, i, x);
+            c.inject(0, i, x);
         }
+        c.burst(BasicHost<isa::Scalar>(1));
         if (t == 30) {
             const BrainState state = BrainArchive::save(b);
             b = BrainArchive::load<Int8Value>(state);
@@ -114,10 +117,14 @@ TEST_CASE("integer brains do not depend on order, threads or instruction set") {
         CHECK(x.events == y.events);
         CHECK(x.candidates == y.candidates);
         CHECK(std::equal(a.spikes(0).begin(), a.spikes(0).end(), b.spikes(0).begin()));
+        CHECK(std::equal(a.spikes(0).begin(), a.spikes(0).end(), c.spikes(0).begin()));
         spikes += x.fired;
     }
     CHECK(spikes > 300);
-    for (std::uint32_t i = 0; i < 300; ++i) CHECK(a.potential(i) == b.potential(i));
+    for (std::uint32_t i = 0; i < 300; ++i) {
+        CHECK(a.potential(i) == b.potential(i));
+        CHECK(a.potential(i) == c.potential(i));
+    }
 }
 
 TEST_CASE("potentials that leave the range of their type are counted") {

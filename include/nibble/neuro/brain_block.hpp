@@ -6,11 +6,11 @@
 // say whether anything arrived, be it 0: a float sum starts at -0, which no sum of numbers but -0 can
 // be, and an integer sum keeps its lowest bit for that.
 //
-// The arithmetic is done in float (double for double): an input is rounded once, when the potential
-// is stored.
+// The arithmetic is done in float (double for double), with equal bits on every instruction set.
 #pragma once
 
 #include <nibble/kernel/bytes.hpp>
+#include <nibble/kernel/fused.hpp>
 #include <nibble/neuro/lif_block.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -72,16 +72,6 @@ struct BlockParameters {
                per_charge.each == nullptr;
     }
 };
-
-/// a * b + c as registers compute it: with one rounding where the target can.
-NIBBLE_INLINE float fused(float a, float b, float c) noexcept {
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return __builtin_fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-NIBBLE_INLINE double fused(double a, double b, double c) noexcept { return a * b + c; }
 
 /// Which of 64 sums something was added to.
 template <class A, class Charge>
@@ -199,8 +189,8 @@ NIBBLE_INLINE BlockOutcome integrate_block(unit_t<V>* units, [[maybe_unused]] Br
             B x;
             if constexpr (std::is_same_v<V, float>) x = v + sums;
             else if constexpr (std::is_integral_v<Charge>)
-                x = fma(to_float(sums >> 1), lane(p.per_charge, i), v);
-            else x = fma(sums, lane(p.per_charge, i), v);
+                x = v + rounded(to_float(sums >> 1) * lane(p.per_charge, i));
+            else x = v + rounded(sums * lane(p.per_charge, i));
             const auto over = (x >= lane(p.threshold, i)) & (x <= lane(p.limit, i));
             out.over |= mask_bits<A>(over) << i;
             const B y = x * lane(p.keep, i);
@@ -244,7 +234,7 @@ NIBBLE_INLINE BlockOutcome integrate_block(unit_t<V>* units, [[maybe_unused]] Br
                 if (carry != nullptr) v += static_cast<Wide>(carry->get(i)) * Wide(0.0625);
             Wide x;
             if constexpr (std::is_floating_point_v<V>) x = v + in;
-            else x = fused(in, p.per_charge[i], v);
+            else x = v + rounded<A>(in * p.per_charge[i]);
             const bool over = x >= p.threshold[i] && x <= p.limit[i];
             out.over |= std::uint64_t{over} << i;
             Wide y = x * p.keep[i];
