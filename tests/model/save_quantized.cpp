@@ -131,6 +131,39 @@ TEST_CASE("a mixture of formats comes back bit for bit, as float and in its own 
     CHECK(test::read_file(folder / "four") == test::read_file(folder / "again"));
 }
 
+TEST_CASE("rows that no group divides come back, whatever group was wanted") {
+    test::Temporary folder;
+    for (const char* format : {"int4-g128", "int4-g32-asym", "int3-g8", "int4-g64"}) {
+        CAPTURE(format);
+        ptq::Quantized q(parse_spec(format).spec, 3, 172);
+        REQUIRE(q.run == 172);
+        for (std::size_t r = 0; r < 3; ++r) {
+            q.scales(r, 0) = 0.25f * float(r + 1);
+            if (!q.offsets.empty()) q.offsets(r, 0) = -0.5f;
+            for (std::size_t k = 0; k < 172; ++k) q.codes(r, k) = float((r + 3 * k) % 7) - 3;
+        }
+        SafetensorsWriter writer(folder / "q");
+        add_parameter(writer, "w", q);
+        writer.commit();
+        const auto file = SafetensorsFile::open(folder / "q");
+        const std::string text = *file.metadata("nibble.tensor.w");
+        CHECK(text == std::string(format) + " 3x172");
+        const StoredMatrix m = stored_matrix(file, "w", text);
+        REQUIRE(m.run == 172);
+        std::vector<float> row(172), work;
+        for (std::size_t r = 0; r < 3; ++r) {
+            decode_row(m, r, row.data(), work);
+            bool same = true;
+            for (std::size_t k = 0; k < 172; ++k) same = same && row[k] == q(r, k);
+            CHECK(same);
+        }
+    }
+    ptq::Quantized q(parse_spec("int4-g32").spec, 2, 172);
+    q.codes(1, 171) = -5;
+    q.scales(1, 0) = 0.5f;
+    CHECK(ptq::to_matrix<Grouped<Int4Value, 32>>(q)(1, 171) == -2.5f);
+}
+
 TEST_CASE("what a recipe cannot do is said") {
     Small s;
     auto net = s.network();

@@ -14,7 +14,7 @@ namespace ptq {
 
 /// Codes, scales and offsets of a matrix; all as floats, each exactly representable in its format.
 struct Quantized {
-    QuantizationSpec spec;  ///< with the group that is really used
+    QuantizationSpec spec;  ///< with the group that is used; as wanted where that is a whole row
     std::size_t run = 0;    ///< elements that share a scale
     Tensor<float> codes;    ///< [rows, cols]
     Tensor<float> scales;   ///< [rows, runs]; one for all, repeated, under a per-tensor format
@@ -26,7 +26,9 @@ struct Quantized {
         : spec(wanted), run(cols), codes(Shape{rows, cols}) {
         if (spec.granularity == Granularity::group) {
             run = fitted_group(cols, spec.group);
-            spec.group = static_cast<std::uint32_t>(run);
+            // A row that no group divides is one run, whose width need not be a group that a spec
+            // may name: a reader fits the wanted one again.
+            if (run % 8 == 0) spec.group = static_cast<std::uint32_t>(run);
         }
         scales = Tensor<float>(Shape{rows, run == 0 ? 1 : cols / run});
         if (!spec.symmetric) offsets = Tensor<float>(scales.shape());
@@ -75,7 +77,9 @@ template <Format F>
     Matrix<F> m(q.rows(), q.cols());
     if constexpr (format_traits<F>::scaled) {
         using S = typename Matrix<F>::S;
-        if (m.spec() == q.spec) {
+        QuantizationSpec same = q.spec;
+        if (same.granularity == Granularity::group) same.group = static_cast<std::uint32_t>(q.run);
+        if (m.spec() == same) {
             for (std::size_t r = 0; r < q.rows(); ++r)
                 for (std::size_t k = 0; k < q.cols(); ++k)
                     m.codes().row(r).set(k, encode<value_of<F>>(q.codes(r, k)));
