@@ -301,6 +301,44 @@ TEST_CASE("regions") {
     CHECK(r.genome.root_region == "root");
 }
 
+TEST_CASE("a size that is not understood is said") {
+    const ReadGenome r = read(R"({"blueprint":{"cAAAAAAA":{"block_boundaries":null},
+        "cBBBBBBB":{"block_boundaries":{"w":5,"height":4}},
+        "cCCCCCCC":{"block_boundaries":[5,4,3,9]},
+        "cDDDDDDD":{"block_boundaries":{"x":7,"width":8,"y":1,"z":1}},
+        "cEEEEEEE":{"block_boundaries":[2,2,2],"2d_coordinate":{"x":1,"y":2,"z":3}}}})");
+    const auto size = [&](const char* id) {
+        return r.genome.areas.at(r.genome.index(cortical_id(id))).size;
+    };
+    CHECK(note_on(r, "/blueprint/cAAAAAAA/block_boundaries").value == "null");
+    CHECK(note_on(r, "/blueprint/cAAAAAAA/block_boundaries").action == "each taken as 1");
+    const std::string b = "/blueprint/cBBBBBBB/block_boundaries/";
+    CHECK(size("cBBBBBBB") == std::array<std::uint32_t, 3>{1, 4, 1});
+    CHECK(note_on(r, b + "w").kind == Kind::ignored);
+    CHECK(note_on(r, b + "x").action == "taken as 1");
+    CHECK(note_on(r, b + "y").action.empty());
+    CHECK(note_on(r, b + "z").action == "taken as 1");
+    CHECK(size("cCCCCCCC") == std::array<std::uint32_t, 3>{5, 4, 3});
+    CHECK(note_on(r, "/blueprint/cCCCCCCC/block_boundaries/3").kind == Kind::ignored);
+    CHECK(size("cDDDDDDD")[0] == 8);
+    CHECK(note_on(r, "/blueprint/cDDDDDDD/block_boundaries/x").action == "given before; not used");
+    CHECK(note_on(r, "/blueprint/cEEEEEEE/2d_coordinate/z").kind == Kind::ignored);
+
+    const ReadGenome f = read(R"({"blueprint":{"_____10c-cAAAAAAA-cx-___bbx-i":3,
+        "_____10c-cAAAAAAA-nx-___bbx-i":7,"_____10c-cAAAAAAA-cx-___bby-i":2}})");
+    CHECK(f.genome.areas.at(0).size == std::array<std::uint32_t, 3>{3, 2, 1});
+    CHECK(note_on(f, "/blueprint/_____10c-cAAAAAAA-nx-___bbx-i").kind == Kind::ignored);
+    CHECK(note_on(f, "/blueprint/_____10c-cAAAAAAA-cx-___bbz-i").action == "taken as 1");
+}
+
+TEST_CASE("only the places of neurons have names for truths") {
+    const ReadGenome r =
+        read(R"({"blueprint":{"cAAAAAAA":{"location_generation_type":"random"}}})");
+    CHECK(r.genome.areas.at(0).random_locations);
+    CHECK(error_of(R"({"blueprint":{"cAAAAAAA":{"is_mem_type":"random"}}})") ==
+          "nibble: g.json: /blueprint/cAAAAAAA/is_mem_type is \"random\", expected true or false");
+}
+
 TEST_CASE("load, save, load gives the same brain in every form") {
     const ReadGenome r = read(flat(
         R"(,"_____10c-iic400-cx-dstmap-d":{"c__out":[["projector",[1,2.5,1],-2,true,2,3,4],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Areas and regions out of JSON.
+// Areas out of JSON.
 #pragma once
 
 #include <nibble/neuro/genome_rules.hpp>
@@ -35,6 +35,7 @@ public:
         area_.id = genome_.old_ids.at(source.text);
         if (source.object != nullptr) read_nested(*source.object, source.path);
         for (const FlatEntry& entry : source.entries) read_flat(entry);
+        if (source.object == nullptr) complete_flat(source.path);
         if (!seen_.contains("block_boundaries"))
             in_.note(GenomeNote::Kind::assumed, source.path, nullptr, "a size", "1 x 1 x 1 voxels");
         if (area_.name.empty()) area_.name = source.text;
@@ -91,8 +92,10 @@ private:
                 if constexpr (std::is_same_v<T, std::string>) {
                     to = in_.text(value, path);
                 } else if constexpr (std::is_same_v<T, bool>) {
-                    // "location_generation_type" is the one truth that has names.
-                    if (value == "random" || value == "sequential") to = value == "random";
+                    // The one truth that has names.
+                    const bool named = field.nested == "location_generation_type";
+                    if (named && (value == "random" || value == "sequential"))
+                        to = value == "random";
                     else to = in_.boolean(value, path, usual.*member);
                 } else if constexpr (std::is_same_v<T, double>) {
                     to = in_.number(value, path, field.low, field.high, usual.*member);
@@ -108,8 +111,7 @@ private:
             [&](auto member) {
                 auto& to = area_.*member;
                 using T = typename std::remove_reference_t<decltype(to)>::value_type;
-                if (axis < to.size())
-                    to[axis] = in_.whole<T>(value, path, triple.low, triple.high, triple.low == 1);
+                to[axis] = in_.whole<T>(value, path, triple.low, triple.high, triple.usual());
             },
             triple.member);
     }
@@ -129,12 +131,11 @@ private:
                 return;
             }
         for (const AreaTriple& triple : area_triples())
-            for (std::size_t axis = 0; axis < 3; ++axis) {
-                std::string name(triple.flat.substr(3, 6));
-                name.replace(name.find('?'), 1, 1, "xyz"[axis]);
-                if (name != stem) continue;
-                static_cast<void>(seen_.try_emplace(std::string(triple.nested), entry.value));
-                set(triple, axis, value, entry.path);
+            for (std::size_t axis = 0; axis < triple.axes(); ++axis) {
+                if (triple.flat_name(axis).substr(3, 6) != stem) continue;
+                seen_.try_emplace(std::string(triple.nested), entry.value);
+                if (first(triple.flat_name(axis), value, entry.path))
+                    set(triple, axis, value, entry.path);
                 return;
             }
         if (stem == "others" && value.is_object()) {
@@ -144,6 +145,19 @@ private:
             return;
         }
         in_.keep(area_.other, entry.property, value, entry.path);
+    }
+
+    /// Says which axes are not there beside others that are.
+    void complete_flat(const std::string& path) {
+        for (const AreaTriple& triple : area_triples())
+            for (std::size_t axis = 0; axis < triple.axes(); ++axis)
+                if (seen_.contains(std::string(triple.nested)) &&
+                    !seen_.contains(triple.flat_name(axis)))
+                    missing(triple, path + "-" + triple.flat_name(axis));
+    }
+    void missing(const AreaTriple& triple, const std::string& path) {
+        in_.note(GenomeNote::Kind::assumed, path, nullptr, "a number",
+                 "taken as " + std::to_string(triple.usual()));
     }
 
     void read_nested(const Json& object, const std::string& path) {
@@ -200,21 +214,33 @@ private:
     }
     void read_triple(const AreaTriple& triple, const Json& value, const std::string& path) {
         constexpr const char* names[3][2] = {{"x", "width"}, {"y", "height"}, {"z", "depth"}};
-        const bool flat =
-            std::holds_alternative<std::array<std::int32_t, 2> GenomeArea::*>(triple.member);
-        const std::size_t n = flat ? 2 : 3;
-        if (value.is_null()) return;
+        const std::size_t n = triple.axes();
+        const std::string expected =
+            std::to_string(n) + " numbers, or an object of " + (n == 2 ? "x and y" : "x, y and z");
+        if (value.is_null())
+            return in_.note(GenomeNote::Kind::assumed, path, &value, expected,
+                            "each taken as " + std::to_string(triple.usual()));
         if (value == "") return in_.ignored(path, value, "empty");
         if (value.is_array() ? value.size() < n : !value.is_object())
-            in_.refuse(path, value, std::to_string(n) + " numbers, or an object of x, y and z");
-        for (std::size_t axis = 0; axis < n; ++axis)
-            if (value.is_array()) {
-                set(triple, axis, value[axis], path + "/" + std::to_string(axis));
-            } else {
-                for (const char* name : names[axis])
-                    if (value.contains(name))
-                        set(triple, axis, value[name], path + pointer_step(name));
+            in_.refuse(path, value, expected);
+        if (value.is_array()) {
+            for (std::size_t i = 0; i < value.size(); ++i) {
+                const std::string at = path + "/" + std::to_string(i);
+                if (i < n) set(triple, i, value[i], at);
+                else in_.ignored(at, value[i], "left out");
             }
+            return;
+        }
+        for (const auto& [name, member] : value.items()) {
+            const std::string at = path + pointer_step(name);
+            std::size_t axis = 0;
+            while (axis < n && name != names[axis][0] && name != names[axis][1]) ++axis;
+            if (axis == n) in_.ignored(at, member, "left out");
+            else if (first(triple.flat_name(axis), member, at)) set(triple, axis, member, at);
+        }
+        for (std::size_t axis = 0; axis < n; ++axis)
+            if (!seen_.contains(triple.flat_name(axis)))
+                missing(triple, path + pointer_step(names[axis][0]));
     }
 
     void read_mappings(const Json& value, const std::string& path) {
@@ -244,51 +270,5 @@ private:
     std::map<std::string, const Json*> seen_;
     std::vector<std::pair<std::string, std::string>> targets_;
 };
-
-/// A region of a genome whose areas are there.
-[[nodiscard]] inline BrainRegion read_region(GenomeValues& in, const Genome& genome,
-                                             const Json& value, const std::string& path) {
-    in.expect_object(value, path, "a region");
-    BrainRegion region;
-    constexpr double far = 2147483647.0;
-    const auto add = [&](std::vector<CorticalId>& to, const Json& list, const std::string& at) {
-        if (list.is_null()) return;
-        if (!list.is_array()) in.refuse(at, list, "a list of areas");
-        for (std::size_t i = 0; i < list.size(); ++i) {
-            const std::string name = in.text(list[i], at + "/" + std::to_string(i));
-            const CorticalId id = genome.find(name);
-            if (!id) in.ignored(at + "/" + std::to_string(i), list[i], "no such area: left out");
-            else if (std::find(to.begin(), to.end(), id) == to.end()) to.push_back(id);
-        }
-    };
-    const auto place = [&](auto& to, const Json& list, const std::string& at) {
-        if (!list.is_array() || list.size() < to.size()) in.refuse(at, list, "a list of numbers");
-        for (std::size_t i = 0; i < to.size(); ++i)
-            to[i] = in.whole<std::int32_t>(list[i], at + "/" + std::to_string(i), -far, far, 0);
-    };
-    for (const auto& [name, member] : value.items()) {
-        const std::string at = path + pointer_step(name);
-        if (name == "title" || name == "name") region.title = in.text(member, at);
-        else if (name == "description") region.description = in.text(member, at);
-        else if (name == "parent_region_id") region.parent = in.text(member, at);
-        else if (name == "region_id") continue;  // the key again
-        else if (name == "areas" || name == "cortical_areas") add(region.areas, member, at);
-        else if (name == "inputs") add(region.inputs, member, at);
-        else if (name == "outputs") add(region.outputs, member, at);
-        else if (name == "coordinate_2d") place(region.position_2d, member, at);
-        else if (name == "coordinate_3d") place(region.position, member, at);
-        else if (name == "regions" || name == "child_regions") {
-            if (!member.is_array()) in.refuse(at, member, "a list of regions");
-            for (std::size_t i = 0; i < member.size(); ++i) {
-                std::string child = in.text(member[i], at + "/" + std::to_string(i));
-                auto& to = region.regions;
-                if (std::find(to.begin(), to.end(), child) == to.end())
-                    to.push_back(std::move(child));
-            }
-        } else if (name == "signature") region.other[name] = member.dump();
-        else in.keep(region.other, name, member, at);
-    }
-    return region;
-}
 
 }  // namespace nibble

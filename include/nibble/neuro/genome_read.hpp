@@ -5,6 +5,7 @@
 
 #include <nibble/io/file.hpp>
 #include <nibble/neuro/genome_area.hpp>
+#include <nibble/neuro/genome_region.hpp>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -75,7 +76,8 @@ private:
         bool all_64 = true;
         for (auto& [id, entries] : by_id) {
             all_64 = all_64 && from_base64(id).has_value();
-            sources.push_back({id, id, "/blueprint/_____10c-" + id, nullptr, std::move(entries)});
+            sources.push_back({id, id, "/blueprint" + pointer_step("_____10c-" + id), nullptr,
+                               std::move(entries)});
         }
         report_.form = all_64 ? GenomeForm::flat_64 : GenomeForm::flat;
         return sources;

@@ -77,6 +77,18 @@ struct AreaTriple {
                  std::array<std::int32_t, 2> GenomeArea::*>
         member;
     double low = 0, high = 0;
+
+    [[nodiscard]] std::size_t axes() const noexcept {
+        return std::holds_alternative<std::array<std::int32_t, 2> GenomeArea::*>(member) ? 2 : 3;
+    }
+    /// The property of one axis: "cx-___bbx-i".
+    [[nodiscard]] std::string flat_name(std::size_t axis) const {
+        std::string name(flat);
+        name.replace(name.find('?'), 1, 1, "xyz"[axis]);
+        return name;
+    }
+    /// Along an axis that is not given: sizes are 1, places 0.
+    [[nodiscard]] int usual() const noexcept { return low == 1 ? 1 : 0; }
 };
 
 [[nodiscard]] inline std::span<const AreaTriple> area_triples() noexcept {

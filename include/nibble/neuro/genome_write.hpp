@@ -73,11 +73,8 @@ private:
         for (const AreaTriple& triple : area_triples())
             std::visit(
                 [&](auto member) {
-                    for (std::size_t axis = 0; axis < (area.*member).size(); ++axis) {
-                        std::string name(triple.flat);
-                        name.replace(name.find('?'), 1, 1, "xyz"[axis]);
-                        blueprint[prefix + name] = (area.*member)[axis];
-                    }
+                    for (std::size_t axis = 0; axis < (area.*member).size(); ++axis)
+                        blueprint[prefix + triple.flat_name(axis)] = (area.*member)[axis];
                 },
                 triple.member);
         blueprint[prefix + "cx-dstmap-d"] = mappings(area);
