@@ -65,6 +65,8 @@ TEST_CASE("a state with wrong sizes is refused") {
     refused([](BrainState& s) { s.synapses.push_back({1000, 0}); });
     refused([](BrainState& s) { s.memory_places.push_back({0, 0}); });
     refused([](BrainState& s) { s.replays.push_back({5, 0, 70, 1.0f}); });
+    refused([](BrainState& s) { s.areas[0].spikes.back() |= std::uint64_t{1} << 63; });
+    refused([](BrainState& s) { s.areas[0].candidates.back() |= std::uint64_t{1} << 63; });
 }
 
 TEST_CASE("synapses come, change, are asked for and go") {

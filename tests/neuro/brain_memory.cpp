@@ -90,6 +90,29 @@ TEST_CASE("patterns beyond the room are counted and dropped") {
     CHECK(r.brain.area(r.memory).neurons == 64);
 }
 
+TEST_CASE("a state whose memories do not fit their areas is refused") {
+    Remembering r({.temporal_depth = 1, .initial_lifespan = 50});
+    const auto other = static_cast<std::uint32_t>(
+        r.brain.add({.id = "other", .kind = AreaKind::memory, .memory = {.temporal_depth = 1}}));
+    r.brain.watch({other, {r.twin}, {}});
+    r.see({1, 2});
+    const BrainState good = BrainArchive::save(r.brain);
+    REQUIRE(good.memories.size() == 2);
+    REQUIRE(good.memories[0].frames.size() == 1);
+    CHECK(BrainArchive::save(BrainArchive::load<float>(good)) == good);
+    const auto refused = [&](auto&& spoil) {
+        BrainState bad = good;
+        spoil(bad);
+        CHECK_THROWS_AS(static_cast<void>(BrainArchive::load<float>(bad)), Error);
+    };
+    refused([](BrainState& s) { s.memories.push_back(s.memories[0]); });
+    refused([](BrainState& s) { s.memories[1] = s.memories[0]; });
+    refused([](BrainState& s) { s.areas[1].room = 0xFFFFFFC0u; });  // before it is allocated
+    refused([](BrainState& s) { s.memories[0].frames.resize(2); });
+    refused([](BrainState& s) { s.memories[0].frames[0].push_back({0, 9, 0}); });
+    refused([](BrainState& s) { s.memories[0].frames[0].push_back({0, 0, 12}); });
+}
+
 TEST_CASE("a memory neuron replays what it met into the twin area") {
     Remembering r({.temporal_depth = 3, .initial_lifespan = 50});
     r.see({1, 2});

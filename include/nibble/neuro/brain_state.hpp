@@ -96,6 +96,9 @@ struct BrainArchive {
             const bool memory = x.properties.kind == AreaKind::memory;
             expect(memory || x.neurons == x.properties.neurons(), x, "neurons", x.neurons);
             expect(!memory || (x.room % lif_block == 0 && x.neurons <= x.room), x, "room", x.room);
+            // Before anything of the size that the state names is allocated.
+            expect(x.candidates.size() == ((memory ? x.room : x.neurons) + 63ull) / lif_block, x,
+                   "candidate words", x.candidates.size());
             if (memory) brain.options_.memory_room = x.room;
             auto& a = brain.areas_[brain.add(x.properties)];
             load(a, x, brain.options_);
@@ -125,9 +128,17 @@ struct BrainArchive {
             brain.pairs_.back().second.target = p.target;
         }
         for (const MemoryState& m : s.memories) {
+            const std::size_t before = brain.memory_.size();
             brain.watch(m.links);
-            expect(m.neurons.size() == brain.areas_[m.links.area].neurons, s.areas[m.links.area],
-                   "memory neurons", m.neurons.size());
+            const AreaState& x = s.areas[m.links.area];
+            expect(brain.memory_.size() > before, x, "memories", 2);
+            expect(m.neurons.size() == x.neurons, x, "memory neurons", m.neurons.size());
+            expect(m.frames.size() <= x.neurons, x, "lists of frames", m.frames.size());
+            for (const auto& frames : m.frames)
+                for (const ReplayFrame& f : frames)
+                    if (f.upstream >= s.areas.size() || f.neuron >= s.areas[f.upstream].neurons)
+                        fail("BrainState: area '" + x.properties.id + "' replays neuron " +
+                             std::to_string(f.neuron) + " of area " + std::to_string(f.upstream));
             brain.memory_.back().neurons.restore(m.neurons);
             brain.memory_.back().frames = m.frames;
         }
@@ -225,6 +236,12 @@ private:
         words(a.keys, x.keys, a.neurons, true, "keys");
         expect(x.kept != 0, x, "bursts of spikes", 0);
         a.kept = x.kept;
+        const auto only_neurons = [&](const std::vector<std::uint64_t>& from, const char* what) {
+            for_each_spike(
+                from, [&](std::size_t i) { expect(i % a.room < a.neurons, x, what, i % a.room); });
+        };
+        only_neurons(x.candidates, "as a candidate");
+        only_neurons(x.spikes, "among its spikes");
         expect(x.potential.size() == a.neurons && x.countdown.size() == a.neurons &&
                    x.count.size() == a.neurons,
                x, "potentials and timers", x.potential.size());
