@@ -40,6 +40,7 @@ struct LifConfig {
         f("leak", c.leak...);
         f("threshold", c.threshold...);
         f("subtract", c.subtract...);
+        f("surrogate", c.surrogate...);
         f("slope", c.slope...);
         f("range", c.range...);
     }
@@ -62,7 +63,7 @@ struct LifLayer {
     };
 
     LifLayer() = default;
-    /// Error: a leak, threshold, slope or range out of its range.
+    /// Error: a leak, threshold, surrogate, slope or range out of its range.
     explicit LifLayer(const LifConfig& c) : config(c) {
         const auto expect = [](bool right, const char* what, float met, const char* expected) {
             if (!right)
@@ -72,6 +73,8 @@ struct LifLayer {
         expect(c.leak >= 0.0f && c.leak <= 1.0f, "leak", c.leak, "0 to 1");
         expect(c.threshold > 0.0f && std::isfinite(c.threshold), "threshold", c.threshold,
                "more than 0");
+        expect(c.surrogate <= Surrogate::arctan, "surrogate", static_cast<float>(c.surrogate),
+               "fast_sigmoid or arctan");
         expect(c.slope > 0.0f && std::isfinite(c.slope), "slope", c.slope, "more than 0");
         expect(c.range >= 1.0f && std::isfinite(c.range), "range", c.range, "1 or more");
     }

@@ -12,6 +12,7 @@
 #include <nibble/layer/lif.hpp>
 #include <nibble/layer/linear.hpp>
 
+#include <string>
 #include <vector>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -31,6 +32,13 @@ struct SpikingMlpConfig {
         f("hidden", c.hidden...);
         f("out", c.out...);
         f("readout", c.readout...);
+        LifConfig::fields(
+            [&](const std::string& field, auto&... x) { f(("neuron." + field).c_str(), x...); },
+            c.neuron...);
+    }
+    [[nodiscard]] double weights() const {
+        const auto h = static_cast<double>(hidden), o = static_cast<double>(out);
+        return h * (static_cast<double>(in) + o) + h + o;
     }
 };
 
@@ -56,6 +64,7 @@ struct SpikingMlp {
     using Activations = Tensor<float, Memory>;
     template <class Q>
     using rebind = SpikingMlp<Q, S, On>;
+    static constexpr const char* name = "spiking_mlp";
 
     Linear<P, On> fc;
     LifLayer<P, S, On> neurons;
@@ -70,14 +79,19 @@ struct SpikingMlp {
     };
 
     SpikingMlp() = default;
-    /// Each Linear from its own draw. Errors as Linear's and LifLayer's.
-    SpikingMlp(const SpikingMlpConfig& c, Seed seed)
-        : fc({.in = c.in, .out = c.hidden}, seed.part(0)),
+    /// All zeros. Errors as Linear's and LifLayer's; a readout out of its range.
+    explicit SpikingMlp(const SpikingMlpConfig& c)
+        : fc({.in = c.in, .out = c.hidden}),
           neurons(c.neuron),
-          proj({.in = c.hidden, .out = c.out}, seed.part(1)),
+          proj({.in = c.hidden, .out = c.out}),
           config(c) {
         if (!(c.readout >= 0.0f && c.readout <= 1.0f))
             fail("SpikingMlp: readout is " + std::to_string(c.readout) + ", expected 0 to 1");
+    }
+    /// Each Linear from its own draw.
+    SpikingMlp(const SpikingMlpConfig& c, Seed seed) : SpikingMlp(c) {
+        fc = Linear<P, On>({.in = c.in, .out = c.hidden}, seed.part(0));
+        proj = Linear<P, On>({.in = c.hidden, .out = c.out}, seed.part(1));
     }
 
     template <class F, class... L>
