@@ -84,20 +84,24 @@ GgufParameter for_gguf(Host& on, const TensorFile& file, std::size_t i,
         const auto bytes = f->bytes(f->tensors()[i]);
         return {f->tensors()[i].type, {bytes.begin(), bytes.end()}};
     }
-    if (const auto* f = file.safetensors(); f && !wanted) {
-        if (!e.description.empty()) {
-            const auto m = stored_matrix(*f, e.name, e.description);
-            if (auto b = own_blocks<Grouped<Int4Value, 32>>(m); !b.empty())
-                return {GgufType::Q4_0, std::move(b)};
-            if (auto b = own_blocks<Grouped<Int8Value, 32>>(m); !b.empty())
-                return {GgufType::Q8_0, std::move(b)};
-        } else if (const auto same = same_in_gguf(e.type)) {
-            const auto bytes = f->bytes(f->tensors()[i]);
-            return {*same, {bytes.begin(), bytes.end()}};
-        }
+    if (!wanted && !e.description.empty()) {
+        const auto m = stored_matrix(*file.safetensors(), e.name, e.description);
+        if (auto b = own_blocks<Grouped<Int4Value, 32>>(m); !b.empty())
+            return {GgufType::Q4_0, std::move(b)};
+        if (auto b = own_blocks<Grouped<Int8Value, 32>>(m); !b.empty())
+            return {GgufType::Q8_0, std::move(b)};
     }
+    if (const auto same = same_in_gguf(e.type); same && !wanted)
+        if (auto b = file.elements(i)) return {*same, std::move(*b)};
     std::vector<float> x;
     if (!file.read(i, x)) fail("tensor " + in_quotes(e.name) + ": " + e.type + " has no numbers");
+    // Of the types that GGUF lacks only these have integers that a float rounds.
+    if (!wanted && (e.type == "U32" || e.type == "U64"))
+        for (const float v : x)
+            if (v >= 0x1p24f)
+                fail("tensor " + in_quotes(e.name) + ": " + e.type +
+                     ", which GGUF does not know, with integers above 2^24, which F32 rounds: "
+                     "--type f32 accepts that");
     const std::uint64_t cols = e.shape.empty() ? 1 : e.shape.back();
     const GgufType plain = same_in_gguf(e.type).value_or(GgufType::F32);
     const GgufType kept = is_written(plain) ? plain : GgufType::F32;
@@ -156,15 +160,13 @@ void convert_tensors(Host& on, const Options& o, std::optional<GgufType> type) {
         progress(o, i + 1, all, e.name);
         if (is_part(file, e.name)) continue;
         DType t = type ? plain_type(*type) : dtype_named(e.type).value_or(DType::F32);
-        const bool as_is = !type && e.description.empty() && file.safetensors() != nullptr;
         std::vector<std::byte>& bytes = kept.emplace_back();
-        if (as_is) {
-            const auto own = file.safetensors()->bytes(file.safetensors()->tensors()[i]);
-            bytes.assign(own.begin(), own.end());
+        if (auto own = type ? std::nullopt : file.elements(i)) {
+            bytes = std::move(*own);
         } else {
             if (!file.read(i, x))
                 fail("tensor " + in_quotes(e.name) + ": " + e.type + " is not decoded");
-            // Integers and doubles only stay what they are when nothing is converted.
+            // Blocks and codes with scales become floats.
             if (t != DType::F16 && t != DType::BF16) t = DType::F32;
             const GgufType g = t == DType::F16    ? GgufType::F16
                                : t == DType::BF16 ? GgufType::BF16
@@ -355,7 +357,8 @@ int run(int argc, char** argv) {
     app.add_option("OUT", o.out, "the file to write")->required();
     app.add_option(
         "--type", o.type,
-        "f32, f16, bf16; for GGUF also q4_0, q8_0, q4_k, q6_k, mxfp4 (default: as it is)");
+        "f32, f16, bf16; for GGUF also q4_0, q8_0, q4_k, q6_k, mxfp4 (default: as it is; "
+        "with --model f32)");
     app.add_flag(
         "--model", o.model,
         "IN is a language model: its names, layout, metadata and tokenizer are translated");

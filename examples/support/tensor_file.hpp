@@ -51,11 +51,12 @@ public:
             nibble::fail("\"" + path_ +
                          "\": none of safetensors, GGUF, .npz, .npy and llama2.c's .bin, by its "
                          "name and its first bytes");
-        size_ = bytes.bytes().size();
+        size_ = safetensors() ? safetensors()->size() : bytes.bytes().size();
     }
 
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] const std::string& format() const { return format_; }
+    /// Bytes of the file, or of the parts that an index names.
     [[nodiscard]] std::uint64_t size() const { return size_; }
     [[nodiscard]] const std::vector<TensorEntry>& tensors() const { return tensors_; }
     /// Keys and their values as texts; arrays in short.
@@ -69,6 +70,39 @@ public:
         return std::get_if<nibble::SafetensorsFile>(&file_);
     }
 
+    /// The elements of tensor i as they are: of the type its entry names, row-major and little-endian.
+    /// Nothing for blocks, codes with scales, and types that safetensors does not name.
+    [[nodiscard]] std::optional<std::vector<std::byte>> elements(std::size_t i) const {
+        const TensorEntry& e = tensors_[i];
+        const auto type = nibble::dtype_named(e.type);
+        if (!type || !e.description.empty()) return {};
+        const auto copy = [](std::span<const std::byte> b) {
+            return std::vector(b.begin(), b.end());
+        };
+        if (const auto* f = gguf()) return copy(f->bytes(f->tensors()[i]));
+        if (const auto* f = safetensors()) return copy(f->bytes(f->tensors()[i]));
+        const auto* f = std::get_if<nibble::NpzFile>(&file_);
+        if (f == nullptr) return {};
+        const nibble::NpyHeader& h = f->arrays()[i].header;
+        std::vector<std::byte> unpacked;
+        const auto from = f->bytes(f->arrays()[i], unpacked);
+        const std::size_t size = nibble::bits_of(h.dtype) / 8;
+        // A complex number is two, each with its own order of bytes.
+        const std::size_t part = h.dtype == nibble::DType::C64 ? size / 2 : size;
+        std::vector<std::byte> to(from.size());
+        std::vector<std::uint64_t> at(h.shape.size());
+        for (std::size_t n = 0; n < to.size(); n += size) {
+            std::uint64_t source = 0;
+            if (h.fortran)
+                for (std::size_t d = at.size(); d-- > 0;) source = source * h.shape[d] + at[d];
+            else source = n / size;
+            for (std::size_t b = 0; b < size; ++b)
+                to[n + b] = from[static_cast<std::size_t>(source) * size +
+                                 (h.big_endian ? b / part * part + part - 1 - b % part : b)];
+            for (std::size_t d = at.size(); d-- > 0 && ++at[d] == h.shape[d];) at[d] = 0;
+        }
+        return to;
+    }
     /// The numbers of tensor i, row-major. False for a type whose numbers are not decoded.
     [[nodiscard]] bool read(std::size_t i, std::vector<float>& out) const {
         const TensorEntry& e = tensors_[i];

@@ -113,6 +113,56 @@ TEST_CASE("a Llama from llama2.c's form to GGUF, to the published one, and back"
     CHECK(q.integer("general.file_type", 0, 99) == 2);
 }
 
+TEST_CASE("integers and doubles stay what they are, or are refused") {
+    test::Temporary folder;
+    const std::int64_t whole[] = {16777217, -9007199254740993};
+    const double wide[] = {1e300, 0.1};
+    const std::uint64_t two[] = {2}, large[] = {16777217, 1}, small[] = {5, 1};
+    {
+        ZipWriter zip(folder / "a.npz");
+        add_npy(zip, "i", DType::I64, two, std::as_bytes(std::span(whole)));
+        add_npy(zip, "d", DType::F64, two, std::as_bytes(std::span(wide)));
+        zip.commit();
+    }
+    for (const auto& [from, to] : {std::pair{"a.npz", "b.safetensors"},
+                                   {"b.safetensors", "c.npz"},
+                                   {"c.npz", "d.gguf"},
+                                   {"d.gguf", "e.safetensors"}}) {
+        const auto outcome = convert(from, to, "", folder);
+        INFO(outcome.error);
+        REQUIRE(outcome.status == 0);
+    }
+    for (const char* name : {"b.safetensors", "e.safetensors"}) {
+        const auto file = SafetensorsFile::open(folder / name);
+        CHECK(file.at("i").dtype == DType::I64);
+        CHECK(file.at("d").dtype == DType::F64);
+        CHECK(std::memcmp(file.bytes(file.at("i")).data(), whole, sizeof whole) == 0);
+        CHECK(std::memcmp(file.bytes(file.at("d")).data(), wide, sizeof wide) == 0);
+    }
+    // The other order of extents and of bytes.
+    std::string head = "{'descr': '>i4', 'fortran_order': True, 'shape': (2, 3), }";
+    head += std::string(128 - 10 - head.size() - 1, ' ') + "\n";
+    std::string turned = std::string("\x93NUMPY\x01\x00", 8) + char(118) + '\0' + head;
+    for (const char c : {'\1', '\4', '\2', '\5', '\3', '\6'})
+        turned += std::string("\x01\0\0", 3) + c;
+    test::write_file(folder / "t.npy", turned);
+    REQUIRE(convert("t.npy", "t.safetensors", "", folder).status == 0);
+    const auto t = SafetensorsFile::open(folder / "t.safetensors");
+    CHECK(t.at("array").dtype == DType::I32);
+    for (std::size_t i = 0; i < 6; ++i) {
+        const auto from = t.bytes(t.at("array")).subspan(4 * i, 4);
+        CHECK(load_little<std::uint32_t>(from.data()) == 0x1000001u + i);
+    }
+    // GGUF has no unsigned integers: as floats where that is exact.
+    write_npy(folder / "large.npy", DType::U64, two, std::as_bytes(std::span(large)));
+    write_npy(folder / "small.npy", DType::U64, two, std::as_bytes(std::span(small)));
+    const auto refused = convert("large.npy", "u.gguf", "", folder);
+    CHECK(refused.status == 1);
+    CHECK(contains(refused.error, "U64"));
+    CHECK(convert("large.npy", "u.gguf", "--type f32", folder).status == 0);
+    CHECK(convert("small.npy", "u.gguf", "", folder).status == 0);
+}
+
 TEST_CASE("exit codes") {
     test::Temporary folder;
     write_llama(folder / "a.bin");

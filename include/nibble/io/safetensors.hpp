@@ -59,6 +59,13 @@ public:
 
     /// The file's name in quotes, as messages give it.
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    /// Bytes of the file; of an index, those of the files it names together.
+    [[nodiscard]] std::uint64_t size() const noexcept {
+        if (shards_.empty()) return 8 + header_.size() + data_.size();
+        std::uint64_t all = 0;
+        for (const SafetensorsFile& shard : shards_) all += shard.size();
+        return all;
+    }
     /// All tensors, in the order of their bytes (of several files: one file after the other).
     [[nodiscard]] std::span<const FileTensor> tensors() const noexcept { return tensors_; }
     [[nodiscard]] const Metadata& metadata() const noexcept { return metadata_; }
