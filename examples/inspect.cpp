@@ -3,7 +3,10 @@
 //
 // Exit codes: 0 all is well; 1 refused, damaged or not readable; 2 wrong usage; 3 with --values: there are
 // infinities or NaN.
+#include "support/output.hpp"
 #include "support/tensor_file.hpp"
+
+#include <nibble/io/json.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -182,6 +185,7 @@ int run(int argc, char** argv) {
     }
     if (json) print_json(file, checksum, numbers);
     else print_text(file, checksum, numbers, all);
+    finish_output();
     return not_finite == 0 ? 0 : 3;
 }
 

@@ -70,6 +70,25 @@ TEST_CASE("each format is told apart and listed") {
     }
 }
 
+TEST_CASE("the size of a model in parts is that of its parts") {
+    test::Temporary folder;
+    for (const char* name : {"1", "2"}) {
+        SafetensorsWriter part(folder / (std::string(name) + ".safetensors"));
+        part.add(name, DType::F32, {2, 2}, bytes);
+        part.commit();
+    }
+    test::write_file(folder / "m.safetensors.index.json",
+                     R"({"weight_map": {"1": "1.safetensors", "2": "2.safetensors"}})");
+    const auto both = test::read_file(folder / "1.safetensors").size() +
+                      test::read_file(folder / "2.safetensors").size();
+    const auto shown = inspect("--json \"" + (folder / "m.safetensors.index.json") + "\"", folder);
+    REQUIRE(shown.status == 0);
+    CHECK(nlohmann::json::parse(shown.out)["bytes"] == both);
+    const auto one = inspect("--json \"" + (folder / "1.safetensors") + "\"", folder);
+    CHECK(nlohmann::json::parse(one.out)["bytes"] ==
+          test::read_file(folder / "1.safetensors").size());
+}
+
 TEST_CASE("exit codes: damaged, no file, wrong usage, not finite") {
     test::Temporary folder;
     SafetensorsWriter tensors(folder / "a.safetensors");
@@ -87,6 +106,12 @@ TEST_CASE("exit codes: damaged, no file, wrong usage, not finite") {
     CHECK(contains(outcome.error, "none.gguf\": No such file"));
     test::write_file(folder / "text", "just a text");
     CHECK(contains(inspect("\"" + (folder / "text") + "\"", folder).error, "none of safetensors"));
+#if defined(__linux__)
+    // An output that takes nothing.
+    CHECK(WEXITSTATUS(std::system(("\"" NIBBLE_INSPECT "\" --no-verify \"" +
+                                   (folder / "a.safetensors") + "\" > /dev/full 2> /dev/null")
+                                      .c_str())) == 1);
+#endif
     CHECK(inspect("--nonsense", folder).status == 2);
     CHECK(inspect("", folder).status == 2);
     const auto help = inspect("--help", folder);
