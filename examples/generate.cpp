@@ -3,6 +3,7 @@
 //
 //     generate model.gguf --prompt "Once upon a time" --precision int4 --kv int8
 #include "support/language/model.hpp"
+#include "support/output.hpp"
 
 #include <nibble/io/json.hpp>
 #include <nibble/io/stop_text.hpp>
@@ -30,6 +31,7 @@ double seconds_since(Clock::time_point start) {
 
 int run(const Options& o) {
     using namespace nibble;
+    static_cast<void>(checked(o.how));  // before the time that loading takes
     Host on(o.threads);
     const auto start = Clock::now();
     if (!o.json)
@@ -40,6 +42,10 @@ int run(const Options& o) {
     auto prompt = words.encode(o.prompt, {.control = true});
     if (prompt.empty())
         fail("the prompt is empty, and texts of this model have no token to begin with");
+    if (prompt.size() > model->context())
+        std::fprintf(stderr,
+                     "the prompt is %zu tokens for a context of %zu: only its last part is read\n",
+                     prompt.size(), model->context());
     auto sequence = examples::make_sequence(o.kv, model->kv());
     if (!o.json)
         std::fprintf(stderr, "%zu weights in %zu bytes, %.2f s\n\n", model->weights(),
@@ -88,6 +94,7 @@ int run(const Options& o) {
         std::fprintf(stderr, "\n\n%zu tokens, %.1f a second; keys and values: %zu bytes (%s)\n",
                      made.size(), rate, kv_bytes, o.kv.c_str());
     }
+    finish_output();
     return 0;
 }
 
@@ -107,20 +114,28 @@ int main(int argc, char** argv) {
     app.add_option("--kv", o.kv, "of keys and values")
         ->check(CLI::IsMember({"fp32", "fp16", "bf16", "fp8", "int8", "int4"}))
         ->capture_default_str();
-    app.add_option("--tokens", o.how.tokens, "to make at most")->capture_default_str();
+    app.add_option("--tokens", o.how.tokens, "to make at most")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     app.add_option("--temperature", o.how.temperature, "0: always the likeliest token")
         ->capture_default_str();
-    app.add_option("--top-k", o.how.top_k, "only the k likeliest; 0: all")->capture_default_str();
+    app.add_option("--top-k", o.how.top_k, "only the k likeliest; 0: all")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     app.add_option("--top-p", o.how.top_p, "only the likeliest that reach p")
         ->capture_default_str();
     app.add_option("--min-p", o.how.min_p, "only those this share as likely as the likeliest")
         ->capture_default_str();
     app.add_option("--repetition", o.how.repetition, "penalty for what was there lately")
         ->capture_default_str();
-    app.add_option("--seed", o.how.seed, "equal seeds give equal text")->capture_default_str();
+    app.add_option("--seed", o.how.seed, "equal seeds give equal text")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     app.add_option("--stop", o.stops, "text at which to stop; may be given several times");
     app.add_flag("--ignore-end", o.on_and_on, "go on after the text's end");
-    app.add_option("--threads", o.threads, "0: all")->capture_default_str();
+    app.add_option("--threads", o.threads, "0: all")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     app.add_flag("--json", o.json, "the result as JSON, and nothing else");
     app.footer("Exit codes: 0 done, 1 a file or a number was refused, 2 wrong usage.");
     try {

@@ -3,6 +3,7 @@
 //
 //     perplexity model.gguf text.txt --precision int4 --kv int8 --against fp32
 #include "support/language/model.hpp"
+#include "support/output.hpp"
 
 #include <nibble/io/file.hpp>
 #include <nibble/io/json.hpp>
@@ -95,6 +96,7 @@ int run(const Options& o) {
     }
     if (o.json) {
         std::printf("%s\n", report.dump().c_str());
+        finish_output();
         return 0;
     }
     std::fputs("\n", stderr);
@@ -105,6 +107,7 @@ int run(const Options& o) {
         std::printf("%+.6f nats and a mean divergence of %.3g nats against %s\n",
                     mean - other_loss / double(count), divergence / double(count),
                     o.against.c_str());
+    finish_output();
     return 0;
 }
 
@@ -129,9 +132,13 @@ int main(int argc, char** argv) {
     app.add_option("--against-kv", o.against_kv, "and its keys and values")
         ->check(formats)
         ->capture_default_str();
-    app.add_option("--context", o.context, "tokens of a window; 0: the model's context");
-    app.add_option("--limit", o.tokens, "only so many tokens of the text; 0: all");
-    app.add_option("--threads", o.threads, "0: all")->capture_default_str();
+    app.add_option("--context", o.context, "tokens of a window; 0: the model's context")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--limit", o.tokens, "only so many tokens of the text; 0: all")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--threads", o.threads, "0: all")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     app.add_flag("--json", o.json, "the result as JSON, and nothing else");
     app.footer("Exit codes: 0 done, 1 a file or a number was refused, 2 wrong usage.");
     try {

@@ -80,6 +80,19 @@ TEST_CASE("exit codes tell wrong usage from a file that is refused") {
     CHECK(run(folder / "nothing") == 1);
     CHECK(test::contains(test::read_file(folder / "errors"), "nothing"));
     CHECK(run(path + " --temperature -1") == 1);
+    for (const char* option : {"--tokens", "--top-k", "--seed"})
+        CHECK(run(path + " " + option + " -1") == 2);
+    // Before the model is even looked for.
+    CHECK(run((folder / "nothing") + " --temperature -1") == 1);
+    CHECK_FALSE(test::contains(test::read_file(folder / "errors"), "nothing"));
+    CHECK(run(path + " --tokens 1 --prompt " + std::string(200, 'a')) == 0);
+    CHECK(test::contains(test::read_file(folder / "errors"), "only its last part is read"));
+#if defined(__linux__)
+    // An output that takes nothing.
+    CHECK(WEXITSTATUS(std::system((std::string(NIBBLE_GENERATE) + " " + path +
+                                   " --tokens 1 --json > /dev/full 2> /dev/null")
+                                      .c_str())) == 1);
+#endif
     test::write_file(folder / "cut.bin", test::tiny_llama().substr(0, 2000));
     CHECK(run(folder / "cut.bin") == 1);
     CHECK(test::contains(test::read_file(folder / "errors"), "bytes, "));

@@ -49,4 +49,16 @@ TEST_CASE("wrong usage, and files that are refused") {
     CHECK(code("--help") == 0);
     CHECK(code("") != 0);
     CHECK(code("'" + (folder / "tiny.bin") + "' '" + (folder / "nothing") + "'") != 0);
+    const std::string files = "'" + (folder / "tiny.bin") + "' '" + (folder / "text") + "'";
+    for (const char* option : {"--limit", "--context"}) {
+        CHECK(code(files + " " + option + " -1") != 0);
+        CHECK(test::contains(test::read_file(folder / "out"), option));
+    }
+#if defined(__linux__)
+    // An output that takes nothing.
+    for (const char* form : {" --json", ""})
+        CHECK(std::system((std::string(NIBBLE_PERPLEXITY) + " " + files + " --limit 3" + form +
+                           " > /dev/full 2> /dev/null")
+                              .c_str()) != 0);
+#endif
 }
