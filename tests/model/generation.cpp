@@ -188,6 +188,50 @@ TEST_CASE("a session goes back, and says what does not fit") {
     CHECK_THROWS_AS(generate_all(on, model(), std::span(one), ignore), Error);
 }
 
+TEST_CASE("a full context starts again from the last half of the whole conversation") {
+    Host on(1);
+    auto config = small;
+    config.context = 32;
+    const Model tiny(config, Seed{7});
+    Session<Model> session(tiny);
+    std::vector<std::int32_t> all = prompt(28, 1);
+    static_cast<void>(session.feed_last(on, all));
+    const std::vector<std::int32_t> more{5, 9};
+    all.insert(all.end(), more.begin(), more.end());
+    std::vector<std::size_t> positions;
+    CHECK(generate(on, session, more, {.tokens = 5}, [&](std::int32_t id) {
+              positions.push_back(session.position());
+              all.push_back(id);
+              return true;
+          }) == 5);
+    CHECK(positions == std::vector<std::size_t>{30, 31, 32, 16, 17});
+    // The last token made is not read; those before it are the session's.
+    const std::vector<std::int32_t> last(all.end() - 18, all.end() - 1);
+    CHECK(std::ranges::equal(session.tokens(), last));
+    CHECK(session.tokens()[0] == prompt(28, 1)[17]);
+}
+
+TEST_CASE("tokens of earlier calls are repeated no more than those of this one") {
+    Host on(1);
+    const auto first = prompt(12, 3);
+    const std::vector<std::int32_t> second{4};
+    const Sampling how{.tokens = 30, .temperature = 0, .repetition = 1.6f};
+    std::vector<std::int32_t> parts, whole;
+    Session<Model> session(model()), other(model());
+    static_cast<void>(session.feed_last(on, first));
+    static_cast<void>(generate(on, session, second, how, [&](std::int32_t id) {
+        parts.push_back(id);
+        return true;
+    }));
+    static_cast<void>(other.feed_last(on, first));
+    std::vector<Generation<Session<Model>>> one{{&other, second, how}};
+    generate_all(on, model(), std::span(one), [&](std::size_t, std::int32_t id) {
+        whole.push_back(id);
+        return true;
+    });
+    CHECK(parts == whole);
+}
+
 TEST_CASE("a sliding window needs no more memory than itself, and sees as much") {
     auto config = small;
     config.window = 50;

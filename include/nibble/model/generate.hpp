@@ -224,17 +224,19 @@ void generate_all(On& on, const Model& model, std::span<Generation<Session<Model
     }
 }
 
-/// Reads `prompt`, then makes tokens and hands each to on_token(token); stops early when that returns
-/// false. When the context is full the session starts again from its last half, so text may be longer
-/// than the context. Returns how many tokens were made.
+/// Reads `prompt`, after what the session has read, then makes tokens and hands each to on_token(token);
+/// stops early when that returns false. When the context is full the session starts again from the last
+/// half of all it has read, so text may be longer than the context. Returns how many tokens were made.
 template <class On, class Model, class OnToken>
 std::size_t generate(On& on, Session<Model, On>& session, std::span<const std::int32_t> prompt,
                      const Sampling& how, OnToken&& on_token) {
     if (prompt.empty()) fail("generate: the prompt is empty, expected at least one token");
     if (how.tokens == 0) return 0;
-    // What the session cannot take goes; it starts again from the last half of a context.
-    std::vector<std::int32_t> text(prompt.begin(), prompt.end());
-    text.reserve(text.size() + std::min<std::size_t>(how.tokens, 1 << 16));
+    // The whole conversation: what a full context starts again from, and what is not to be repeated.
+    std::vector<std::int32_t> text;
+    text.reserve(session.position() + prompt.size() + std::min<std::size_t>(how.tokens, 1 << 16));
+    text.assign(session.tokens().begin(), session.tokens().end());
+    text.insert(text.end(), prompt.begin(), prompt.end());
     const auto read = [&](std::size_t fresh) {
         if (fresh > session.room()) {
             session.reset();
@@ -243,7 +245,7 @@ std::size_t generate(On& on, Session<Model, On>& session, std::span<const std::i
         return session.feed_last(
             on, std::span<const std::int32_t>(text.data() + text.size() - fresh, fresh));
     };
-    Tensor<float> logits = read(text.size());
+    Tensor<float> logits = read(prompt.size());
     Sampler sampler(how);
     std::size_t made = 0;
     while (made < how.tokens) {
