@@ -1,4 +1,5 @@
 // Models as GGUF files: rotary order, codes kept, metadata, damage.
+#include <nibble/model/generate.hpp>
 #include <nibble/model/gpt2.hpp>
 #include <nibble/model/llama.hpp>
 #include <nibble/model/save_gguf.hpp>
@@ -77,6 +78,72 @@ TEST_CASE("a quantized Llama keeps its codes; pairs of halves become neighbours"
     CHECK(test::contains(
         test::message_of([&] { (void)load_into(on, back, GgufFile::open(folder / "m.gguf")); }),
         "damaged: its checksum is"));
+}
+
+TEST_CASE("a Llama with biases comes back with them, queries and keys as neighbours") {
+    Host on(1);
+    test::Temporary folder;
+    using M = Llama<float>;
+    M model(LlamaConfig{.vocabulary = 10,
+                        .context = 8,
+                        .layers = 2,
+                        .heads = 2,
+                        .kv_heads = 1,
+                        .channels = 16,
+                        .hidden = 24,
+                        .attention_bias = true,
+                        .mlp_bias = true});
+    fill(on, model);
+    save_gguf(on, model, folder / "m.gguf", {}, nothing);
+    const GgufFile file = GgufFile::open(folder / "m.gguf");
+    M back(llama_config(file));
+    CHECK(back.config.attention_bias);
+    CHECK(back.config.mlp_bias);
+    (void)load_into(on, back, file);
+    const auto &q = model.blocks[1].self_attn.q_proj.bias,
+               &p = back.blocks[1].self_attn.q_proj.bias;
+    for (std::size_t i = 0; i < 16; ++i)
+        CHECK(p.row(0)[i] == q.row(0)[i / 8 * 8 + i % 2 * 4 + i % 8 / 2]);
+    const auto &up = model.blocks[1].mlp.up_proj.bias, &up_back = back.blocks[1].mlp.up_proj.bias;
+    CHECK(up_back.row(0)[23] == up.row(0)[23]);
+    const std::vector<std::int32_t> ids{3, 1, 4, 1, 5};
+    Session a(model), b(back);
+    const auto before = a.feed(on, ids), after = b.feed(on, ids);
+    for (std::size_t i = 0; i < 10; ++i)
+        CHECK(after(4, i) == doctest::Approx(double(before(4, i))).epsilon(1e-4));
+}
+
+TEST_CASE("positions are scaled by a factor without a type, under its key or the older one") {
+    Host on(1);
+    test::Temporary folder;
+    const Llama<float> model(LlamaConfig{
+        .vocabulary = 10, .context = 8, .layers = 1, .heads = 2, .channels = 16, .hidden = 24});
+    const auto scaling_with = [&](auto&& set) {
+        save_gguf(on, model, folder / "m.gguf", {}, set);
+        return llama_config(GgufFile::open(folder / "m.gguf")).scaling;
+    };
+    for (const char* key : {"llama.rope.scaling.factor", "llama.rope.scale_linear"}) {
+        CAPTURE(key);
+        const auto four = scaling_with([&](GgufWriter& f) { f.set(key, 4.0f); });
+        CHECK(four.kind == RotaryScalingKind::linear);
+        CHECK(four.factor == 4.0);
+        const auto one = scaling_with([&](GgufWriter& f) { f.set(key, 1.0f); });
+        CHECK(one.kind == RotaryScalingKind::none);
+        const auto off = scaling_with([&](GgufWriter& f) {
+            f.set(key, 4.0f);
+            f.set("llama.rope.scaling.type", "none");
+        });
+        CHECK(off.kind == RotaryScalingKind::none);
+        CHECK(test::contains(test::message_of([&] {
+                                 (void)scaling_with([&](GgufWriter& f) { f.set(key, -2.0f); });
+                             }),
+                             std::string("key \"") + key + "\" is -2.000000, expected above 0"));
+    }
+    const auto both = scaling_with([](GgufWriter& f) {
+        f.set("llama.rope.scaling.factor", 8.0f);
+        f.set("llama.rope.scale_linear", 2.0f);
+    });
+    CHECK(both.factor == 8.0);
 }
 
 TEST_CASE("a GPT-2 in floats comes back bit for bit, or in the type that is asked for") {

@@ -107,18 +107,30 @@ namespace nibble::inline NIBBLE_ARCH {
              std::to_string(c.rotary_base) + ", expected positive numbers");
     c.interleaved = true;
     c.tied = file.find("output.weight") == nullptr;
-    const std::string_view scaling = file.text("llama.rope.scaling.type", "none");
+    c.attention_bias = file.find("blk.0.attn_q.bias") != nullptr;
+    c.mlp_bias = file.find("blk.0.ffn_up.bias") != nullptr;
+    // Files without a type are scaled by the factor they give, older ones under a key of its own.
+    const char* factor = "llama.rope.scaling.factor";
+    if (file.value(factor) == nullptr && file.value("llama.rope.scale_linear") != nullptr)
+        factor = "llama.rope.scale_linear";
+    const bool scaled = file.number(factor, 1.0) != 1.0;
+    const std::string_view scaling =
+        file.text("llama.rope.scaling.type", scaled ? "linear" : "none");
     if (scaling != "none" && scaling != "linear")
         fail(file.name() + ": positions are scaled by " + in_quotes(scaling) +
              ", expected \"none\" or \"linear\"");
     if (scaling == "linear")
-        c.scaling = {.kind = RotaryScalingKind::linear,
-                     .factor = file.number("llama.rope.scaling.factor")};
+        c.scaling = {.kind = RotaryScalingKind::linear, .factor = file.number(factor)};
     if (!(c.scaling.factor > 0) || !(c.scaling.factor <= 1e6))
-        fail(file.name() + ": key \"llama.rope.scaling.factor\" is " +
+        fail(file.name() + ": key " + in_quotes(factor) + " is " +
              std::to_string(c.scaling.factor) + ", expected above 0");
-    if (const GgufTensor* t = file.find("rope_freqs.weight"))
+    if (const GgufTensor* t = file.find("rope_freqs.weight")) {
+        if (c.scaling.factor != 1)
+            fail(file.name() +
+                 ": positions are scaled both by a factor and by tensor "
+                 "\"rope_freqs.weight\", expected one of them");
         c.scaling = scaling_of_factors(file, *t, c);
+    }
     return c;
 }
 
