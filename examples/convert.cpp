@@ -198,6 +198,8 @@ nlohmann::ordered_json config_of(const LlamaConfig& c) {
     j["hidden_size"] = c.channels;
     j["intermediate_size"] = c.hidden;
     if (c.head_size != 0) j["head_dim"] = c.head_size;
+    if (c.attention_bias) j["attention_bias"] = true;
+    if (c.mlp_bias) j["mlp_bias"] = true;
     if (c.window != 0) j["sliding_window"] = c.window;
     j["rms_norm_eps"] = c.epsilon;
     j["rope_theta"] = c.rotary_base;
@@ -229,11 +231,14 @@ template <class M, class P>
 std::vector<float> published(const M& model, const std::string& name, const P& p,
                              std::vector<std::uint64_t>& shape) {
     constexpr bool is_gpt2 = requires { model.wte; };
-    const std::size_t rows = p.shape().rows(), cols = p.shape().cols();
+    // The numbers of a vector move as rows do.
+    const bool vector = p.shape().rank() == 1;
+    const std::size_t rows = vector ? p.shape().cols() : p.shape().rows();
+    const std::size_t cols = vector ? 1 : p.shape().cols();
     std::vector<float> x(rows * cols);
     const auto at = [&](std::size_t r, std::size_t k) {
         if constexpr (requires { p.scale(r, k); }) return p(r, k);
-        else return p.row(r)[k];
+        else return vector ? p.row(k)[r] : p.row(r)[k];
     };
     std::size_t head = 0;
     if constexpr (!is_gpt2)

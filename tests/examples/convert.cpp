@@ -12,6 +12,7 @@
 #include "support/program.hpp"
 
 #include <cmath>
+#include <filesystem>
 #include <utility>
 
 using namespace nibble;
@@ -111,6 +112,50 @@ TEST_CASE("a Llama from llama2.c's form to GGUF, to the published one, and back"
     CHECK(q.at("blk.0.ffn_down.weight").type == GgufType::Q4_0);
     CHECK(q.integer("llama.attention.head_count_kv", 1, 4) == 2);
     CHECK(q.integer("general.file_type", 0, 99) == 2);
+}
+
+TEST_CASE("a Llama with biases goes to GGUF and back") {
+    test::Temporary folder;
+    write_llama(folder / "a.bin");
+    REQUIRE(convert("a.bin", "plain.safetensors", "--model", folder).status == 0);
+    auto config = nlohmann::json::parse(test::read_file(folder / "config.json"));
+    config["attention_bias"] = config["mlp_bias"] = true;
+    const std::string one = folder / "one";
+    std::filesystem::create_directory(one);
+    test::write_file(one + "/config.json", config.dump());
+    const auto plain = SafetensorsFile::open(folder / "plain.safetensors");
+    SafetensorsWriter with_biases(one + "/model.safetensors");
+    float x = 0;
+    for (const FileTensor& t : plain.tensors()) {
+        const std::string name(t.name);
+        const auto bytes = plain.bytes(t);
+        with_biases.add_owned(name, t.dtype, {t.shape.begin(), t.shape.end()},
+                              {bytes.begin(), bytes.end()});
+        const std::size_t end = name.find("_proj.weight");
+        if (end == name.npos) continue;
+        std::vector<float> bias(static_cast<std::size_t>(t.shape[0]));
+        for (float& b : bias) b = x += 1;
+        const auto of_bias = std::as_bytes(std::span<const float>(bias));
+        with_biases.add_owned(name.substr(0, end) + "_proj.bias", DType::F32, {bias.size()},
+                              {of_bias.begin(), of_bias.end()});
+    }
+    with_biases.commit();
+    for (const auto& [from, to] : {std::pair{"one", "b.gguf"}, {"b.gguf", "two.safetensors"}}) {
+        const auto outcome = convert(from, to, "--model", folder);
+        INFO(outcome.error);
+        REQUIRE(outcome.status == 0);
+    }
+    config = nlohmann::json::parse(test::read_file(folder / "config.json"));
+    CHECK(config["attention_bias"] == true);
+    CHECK(config["mlp_bias"] == true);
+    const auto first = SafetensorsFile::open(one + "/model.safetensors");
+    const auto last = SafetensorsFile::open(folder / "two.safetensors");
+    CHECK(first.tensors().size() == last.tensors().size());
+    for (const FileTensor& t : first.tensors()) {
+        CAPTURE(t.name);
+        const auto a = first.bytes(t), b = last.bytes(last.at(t.name));
+        CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+    }
 }
 
 TEST_CASE("integers and doubles stay what they are, or are refused") {
