@@ -164,6 +164,13 @@ TEST_CASE("what cannot be leaves everything as it was") {
     CHECK_THROWS_AS(c.resize(1, {100, 100, 1}, 1), Error);
     CHECK_THROWS_AS(c.resize(1, {0, 1, 1}, 1), Error);
     CHECK(same_brain(c.genome(), plan()));
+    // A file's genome may need more than the growth that goes on with it allows.
+    const test::Temporary folder;
+    c.save(folder / "c");
+    growth.most_synapses = 1;
+    auto small = Connectome<V>::load(folder / "c", growth);
+    CHECK_THROWS_AS(small.rename(0, "other"), Error);
+    CHECK(small.genome().areas[0].name == "cA");
     CHECK(BrainArchive::save(c.brain()) == before);
 }
 

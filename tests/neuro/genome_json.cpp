@@ -119,7 +119,7 @@ TEST_CASE("every form of a mapping rule is kept") {
     CHECK(rules[1].ltd == 4);
     CHECK(rules[1].window == 6);
     CHECK(note_on(r, path + "1/2").kind == Kind::repaired);
-    CHECK(note_on(r, "/blueprint/iic400/cortical_mapping_dst/c__out").kind == Kind::assumed);
+    CHECK(note_on(r, path + "1").action == "plasticity_queue_depth, 6");
 
     CHECK(rules[2].morphology == "episodic_memory");
     CHECK(note_on(r, path + "2/0").kind == Kind::migrated);
@@ -159,7 +159,11 @@ TEST_CASE("what cannot be is repaired, and said with path, value and expectation
         {"nx-refrac-i", "\"7\"", "a number from 0 to 65535",
          [](const GenomeArea& a) { return double(a.refractory); }, 7},
         {"nx-snooze-i", "1.5", "a whole number from 0 to 65535",
-         [](const GenomeArea& a) { return double(a.snooze); }, 1},
+         [](const GenomeArea& a) { return double(a.snooze); }, 2},
+        {"nx-pstcr_-f", "0.9", "a whole number from 0 to 255",
+         [](const GenomeArea& a) { return a.psp; }, 1},
+        {"cx-mem_gr-i", "2.4", "a whole number from 0 to 4294967295",
+         [](const GenomeArea& a) { return a.lifespan_growth; }, 2},
         {"nx-mp_acc-b", "1", "true or false",
          [](const GenomeArea& a) { return double(a.charge_accumulation); }, 1},
     };
@@ -290,11 +294,13 @@ TEST_CASE("regions") {
     const ReadGenome r =
         read(flat("", R"(,"brain_regions":{"root":{"title":"all","description":null,
         "parent_region_id":null,"coordinate_2d":[1,2],"coordinate_3d":[3,4,5],"areas":["iic400"],
-        "cortical_areas":["c__out","iic400"],"regions":["r1"],"inputs":["gone"],"outputs":["c__out"]},
+        "cortical_areas":["c__out","iic400"],"regions":["r1","ghost"],"inputs":["gone"],"outputs":["c__out"]},
         "r1":{"title":"part","parent_region_id":"root"}},"brain_regions_root":"root")"));
     const BrainRegion& root = r.genome.regions.at("root");
     CHECK(root.areas == std::vector{r.genome.find("iic400"), r.genome.find("c__out")});
     CHECK(root.inputs.empty());
+    CHECK(root.regions == std::vector<std::string>{"r1"});
+    CHECK(note_on(r, "/brain_regions/root/regions/1").kind == Kind::ignored);
     CHECK(note_on(r, "/brain_regions/root/inputs/0").kind == Kind::ignored);
     CHECK(root.position == std::array<std::int32_t, 3>{3, 4, 5});
     CHECK(r.genome.regions.at("r1").parent == "root");
@@ -329,6 +335,23 @@ TEST_CASE("a size that is not understood is said") {
     CHECK(f.genome.areas.at(0).size == std::array<std::uint32_t, 3>{3, 2, 1});
     CHECK(note_on(f, "/blueprint/_____10c-cAAAAAAA-nx-___bbx-i").kind == Kind::ignored);
     CHECK(note_on(f, "/blueprint/_____10c-cAAAAAAA-cx-___bbz-i").action == "taken as 1");
+}
+
+TEST_CASE("whole numbers of rules are the nearest") {
+    const ReadGenome r = read(flat(R"(,"_____10c-iic400-cx-dstmap-d":{"c__out":[
+        ["projector",[1,1,1],0.5,true,1.2,-2.5,3.7,4],
+        {"morphology_id":"b","postSynapticCurrent_multiplier":-1.4,"postsynaptic_current":0.9}]})"));
+    const std::string path = "/blueprint/_____10c-iic400-cx-dstmap-d/c__out/";
+    const auto& rules = in_of(r).mappings;
+    CHECK(rules.at(0).multiplier == 1);
+    CHECK(rules.at(0).plasticity_constant == 1);
+    CHECK(rules.at(0).ltp == -3);
+    CHECK(rules.at(0).ltd == 4);
+    CHECK(rules.at(1).multiplier == -1);
+    CHECK(rules.at(1).psp == 1);
+    for (const char* at :
+         {"0/2", "0/4", "0/5", "0/6", "1/postSynapticCurrent_multiplier", "1/postsynaptic_current"})
+        CHECK(note_on(r, path + at).kind == Kind::repaired);
 }
 
 TEST_CASE("only the places of neurons have names for truths") {

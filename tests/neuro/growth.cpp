@@ -230,10 +230,10 @@ TEST_CASE("weights, signs, neurons of a voxel, rules of plasticity") {
     const GrownBrain b = grow(g);
     CHECK(b.neurons() == 10);
     REQUIRE(b.plan.synapses.size() == 12);
-    CHECK(b.plan.synapses[0] == BrainSynapse{0, 4, 3, 7, true});
-    CHECK(b.plan.synapses.back() == BrainSynapse{3, 9, 3, 7, true});
+    CHECK(b.plan.synapses[0] == BrainSynapse{0, 4, 3, 8, true});
+    CHECK(b.plan.synapses.back() == BrainSynapse{3, 9, 3, 8, true});
     REQUIRE(b.plan.plasticity.size() == 1);
-    CHECK(b.plan.plasticity[0] == PlasticityRule{0, 1, 5, 1, 4, 1, false, 7});
+    CHECK(b.plan.plasticity[0] == PlasticityRule{0, 1, 5, 1, 4, 1, false, 8});
     CHECK(b.mappings.at(0).synapses == 12);
     rule.psp = 100;
     rule.morphology = "associative_memory";
@@ -267,12 +267,37 @@ TEST_CASE("what makes no synapses is said") {
     g.areas[0].mappings[0].target = {};
     g.areas[0].mappings[0].named = "//gone";
     CHECK(grow(g).notes.at(0).action == "no such area: no synapses");
+    CHECK(grow(g).notes.at(0).path == "/blueprint/cA______/cortical_mapping_dst/~1~1gone/0");
+    // The number is that among the rules to the same target; of a file, it is where the rule stood.
+    g.areas[0].mappings.push_back(g.areas[0].mappings[0]);
+    g.areas[0].mappings[1].named = "nowhere";
+    CHECK(grow(g).notes.at(1).path == "/blueprint/cA______/cortical_mapping_dst/nowhere/0");
+    g.areas[0].mappings[1].path = {"/blueprint/7"};
+    CHECK(grow(g).notes.at(1).path == "/blueprint/7");
     g = two({2, 2, 1}, {3, 1, 1}, "projector");
     g.areas[0].excitability = 5;
     const GrownBrain b = grow(g);
     CHECK(b.notes.at(0).kind == GenomeNote::Kind::assumed);
     CHECK(b.plan.areas[0].excitability == 0.05);
     CHECK(b.plan.areas[1].excitability == 1.0);
+}
+
+TEST_CASE("fractions of a genome made in code are the nearest whole numbers") {
+    Genome g = two({2, 2, 1}, {2, 2, 1}, "block_to_block");
+    g.areas[0].psp = 0.9;
+    g.areas[0].lifespan_growth = 1.6;
+    g.areas[0].mappings[0].plastic = true;
+    g.areas[0].mappings[0].ltp = -1.7;
+    g.areas[0].mappings[0].multiplier = 2.6;
+    const GrownBrain b = grow(g);
+    CHECK(b.plan.synapses.at(0).psp == 1);
+    CHECK(b.plan.synapses.at(0).weight == 3);
+    CHECK(b.plan.areas[0].memory.lifespan_growth == 2);
+    CHECK(b.plan.plasticity.at(0).ltp == -2);
+}
+
+TEST_CASE("growth has no more room than the engine") {
+    CHECK(GrowthOptions{}.most_neurons == first_memory_neuron);
 }
 
 TEST_CASE("too much is refused before it is allocated") {
@@ -288,13 +313,14 @@ TEST_CASE("too much is refused before it is allocated") {
     huge.areas[0].neurons_per_voxel = 65535;
     CHECK(message(huge) ==
           "nibble: growth: /blueprint/cA______ of 1000000 x 1000000 x 1000000 voxels with 65535 "
-          "neurons each, after 0 neurons, expected at most 200000000 neurons in all");
+          "neurons each, after 0 neurons, expected at most 50000000 neurons in all");
     GrowthOptions few;
     few.most_synapses = 100;
     CHECK(message(two({10, 10, 1}, {1, 1, 1}, "all_to_all"), few) == "none");
     CHECK(message(two({10, 10, 1}, {2, 1, 1}, "all_to_all"), few) ==
           "nibble: growth: /blueprint/cA______/cortical_mapping_dst/cB______/0 makes more synapses "
           "than are left of 100");
+    few.most_neurons = 200'000'000;
     CHECK(message(two({1, 1, 1}, {10000, 10000, 1}, "projector"), few) != "none");
 }
 

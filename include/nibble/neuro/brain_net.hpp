@@ -9,9 +9,6 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// Numbers of memory neurons begin here; all others are below.
-inline constexpr std::uint32_t first_memory_neuron = 50'000'000;
-
 /// A neuron by its area.
 struct NeuronPlace {
     std::uint32_t area = 0, i = 0;

@@ -23,6 +23,9 @@ namespace nibble::inline NIBBLE_ARCH {
 /// their own but one for every pattern that they have met; the others differ in name only.
 enum class AreaKind : std::uint8_t { custom, sensory, motor, memory, power, death, fatigue };
 
+/// Numbers of memory neurons begin here; all others are below.
+inline constexpr std::uint32_t first_memory_neuron = 50'000'000;
+
 /// Three whole numbers: sizes of an area in voxels, or the place of a voxel.
 struct Voxels {
     std::uint32_t x = 1, y = 1, z = 1;

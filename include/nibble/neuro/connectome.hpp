@@ -154,8 +154,7 @@ public:
 
     /// Gives an area another name.
     void rename(std::size_t area, std::string name) {
-        genome_.areas.at(area).name = std::move(name);
-        change({}, {});
+        edit([&](Genome& g) { g.areas.at(area).name = std::move(name); }, {}, {});
     }
     /// Gives an area another size; its neurons and its synapses grow anew. Error: a size of 0, or more
     /// neurons than growth allows; the brain is as it was.
@@ -183,6 +182,7 @@ public:
                 for (MappingRule r : rules) {
                     r.target = target;
                     r.named.clear();
+                    r.path = {};  // in no file as it is now
                     if (r.window == 0) r.window = g.physiology.plasticity_queue_depth;
                     all.push_back(std::move(r));
                 }

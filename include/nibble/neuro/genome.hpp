@@ -22,6 +22,23 @@ namespace nibble::inline NIBBLE_ARCH {
 /// The largest extent of an area along an axis, and of a step of a morphology.
 inline constexpr double most_voxels = 1'000'000;
 
+/// `name` as a step of a JSON pointer, with the slash before it.
+[[nodiscard]] inline std::string pointer_step(std::string_view name) {
+    std::string step = "/";
+    for (const char c : name) {
+        if (c == '~') step += "~0";
+        else if (c == '/') step += "~1";
+        else step += c;
+    }
+    return step;
+}
+
+/// Where something stood in a file, as a JSON pointer: for messages, equal to every other.
+struct SourcePath {
+    std::string text;
+    friend bool operator==(const SourcePath&, const SourcePath&) noexcept { return true; }
+};
+
 /// Members that are kept without being used: their JSON text by name.
 using OtherMembers = std::map<std::string, std::string>;
 
@@ -31,7 +48,7 @@ struct MappingRule {
     std::string named;       ///< the target as the genome spells it, when it is no area
     std::string morphology;  ///< empty when the rule names none
     std::array<double, 3> scalar{1, 1, 1};  ///< by which vectors are multiplied
-    double multiplier = 1;                  ///< weight of the synapses; negative inhibits
+    double multiplier = 1;  ///< weight of the synapses, a whole number; negative inhibits
     bool plastic = false;
     double plasticity_constant = 1;
     double ltp = 1, ltd = 1;             ///< multiples of the constant when strengthened, weakened
@@ -40,6 +57,7 @@ struct MappingRule {
     double psp = -1;                     ///< of the synapses; negative: the source area's
     std::array<std::string, 3> formula;  ///< of a scalar that is one ("2x"): kept, taken as 1
     OtherMembers other;
+    SourcePath path;  ///< of the rule; empty when it was made in code
     friend bool operator==(const MappingRule&, const MappingRule&) = default;
 };
 
@@ -67,7 +85,7 @@ struct GenomeArea {
     std::uint32_t consecutive_fire_limit = 0;
     std::uint32_t snooze = 0;
     bool charge_accumulation = false;
-    double psp = 1;       ///< 0 to 255
+    double psp = 1;       ///< 0 to 255, taken as the nearest whole number
     double psp_max = 35;  ///< kept; the engine has no use for it
     bool psp_uniform_distribution = false;
     bool mp_driven_psp = false;

@@ -98,7 +98,9 @@ private:
                         to = value == "random";
                     else to = in_.boolean(value, path, usual.*member);
                 } else if constexpr (std::is_same_v<T, double>) {
-                    to = in_.number(value, path, field.low, field.high, usual.*member);
+                    to = field.whole
+                             ? in_.whole<T>(value, path, field.low, field.high, usual.*member)
+                             : in_.number(value, path, field.low, field.high, usual.*member);
                 } else {
                     to = in_.whole<T>(value, path, field.low, field.high, usual.*member);
                 }

@@ -18,17 +18,6 @@ struct GenomeOptions {
     JsonLimits limits{};
 };
 
-/// `name` as a step of a JSON pointer, with the slash before it.
-[[nodiscard]] inline std::string pointer_step(std::string_view name) {
-    std::string step = "/";
-    for (const char c : name) {
-        if (c == '~') step += "~0";
-        else if (c == '/') step += "~1";
-        else step += c;
-    }
-    return step;
-}
-
 /// A value as a message shows it.
 [[nodiscard]] inline std::string short_json(const Json& value) {
     std::string text = value.dump();
@@ -96,12 +85,12 @@ public:
         if (kept != x) repaired(path, value, expected, json_number(kept).dump());
         return kept;
     }
-    /// The same without a fraction.
+    /// The same without a fraction: the nearest whole number, of two the one farther from 0.
     template <class T>
     [[nodiscard]] T whole(const Json& value, const std::string& path, double low, double high,
                           double otherwise) {
         const double x = number(value, path, low, high, otherwise);
-        const double kept = std::floor(x);
+        const double kept = std::round(x);
         if (kept != x)
             repaired(path, value, "a whole number" + range(low, high), json_number(kept).dump());
         return static_cast<T>(kept);

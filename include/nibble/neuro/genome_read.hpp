@@ -183,10 +183,8 @@ private:
                 if (rule.window != 0) continue;
                 rule.window = genome_.physiology.plasticity_queue_depth;
                 if (rule.plastic)
-                    in_.note(GenomeNote::Kind::assumed,
-                             "/blueprint/" + genome_.label(area.id) + "/cortical_mapping_dst/" +
-                                 genome_.label(rule.target),
-                             nullptr, "a plasticity_window",
+                    in_.note(GenomeNote::Kind::assumed, rule.path.text, nullptr,
+                             "a plasticity_window",
                              "plasticity_queue_depth, " + std::to_string(rule.window));
             }
     }
@@ -197,7 +195,7 @@ private:
         in_.expect_object(*section, "/brain_regions", "regions");
         for (const auto& [name, value] : section->items())
             genome_.regions[name] =
-                read_region(in_, genome_, value, "/brain_regions" + pointer_step(name));
+                read_region(in_, genome_, *section, value, "/brain_regions" + pointer_step(name));
     }
 
     void read_rest() {

@@ -6,9 +6,10 @@
 
 namespace nibble::inline NIBBLE_ARCH {
 
-/// A region of a genome whose areas are there.
+/// A region of a genome whose areas are there; `all` are the file's regions.
 [[nodiscard]] inline BrainRegion read_region(GenomeValues& in, const Genome& genome,
-                                             const Json& value, const std::string& path) {
+                                             const Json& all, const Json& value,
+                                             const std::string& path) {
     in.expect_object(value, path, "a region");
     BrainRegion region;
     constexpr double far = 2147483647.0;
@@ -41,9 +42,11 @@ namespace nibble::inline NIBBLE_ARCH {
         else if (name == "regions" || name == "child_regions") {
             if (!member.is_array()) in.refuse(at, member, "a list of regions");
             for (std::size_t i = 0; i < member.size(); ++i) {
-                std::string child = in.text(member[i], at + "/" + std::to_string(i));
+                const std::string where = at + "/" + std::to_string(i);
+                std::string child = in.text(member[i], where);
                 auto& to = region.regions;
-                if (std::find(to.begin(), to.end(), child) == to.end())
+                if (!all.contains(child)) in.ignored(where, member[i], "no such region: left out");
+                else if (std::find(to.begin(), to.end(), child) == to.end())
                     to.push_back(std::move(child));
             }
         } else if (name == "signature") region.other[name] = member.dump();

@@ -54,7 +54,7 @@ inline void read_rule_scalar(GenomeValues& in, MappingRule& rule, const Json& va
 /// Element `which` of a rule, in the order of rule_elements.
 inline void read_rule_element(GenomeValues& in, MappingRule& rule, std::size_t which,
                               const Json& value, const std::string& path) {
-    constexpr double whole = 2147483647.0;
+    constexpr double far = 2147483647.0;
     switch (which) {
         case 0: {
             const std::string name = in.text(value, path);
@@ -70,9 +70,9 @@ inline void read_rule_element(GenomeValues& in, MappingRule& rule, std::size_t w
                 in.whole<double>(value, path, -largest_multiplier, largest_multiplier, 1);
             break;
         case 3: rule.plastic = in.boolean(value, path, false); break;
-        case 4: rule.plasticity_constant = in.number(value, path, -whole, whole, 1); break;
-        case 5: rule.ltp = in.number(value, path, -whole, whole, 1); break;
-        case 6: rule.ltd = in.number(value, path, -whole, whole, 1); break;
+        case 4: rule.plasticity_constant = in.whole<double>(value, path, -far, far, 1); break;
+        case 5: rule.ltp = in.whole<double>(value, path, -far, far, 1); break;
+        case 6: rule.ltd = in.whole<double>(value, path, -far, far, 1); break;
         default: rule.window = in.whole<std::uint32_t>(value, path, 0, 65535, 0); break;
     }
 }
@@ -81,6 +81,7 @@ inline void read_rule_element(GenomeValues& in, MappingRule& rule, std::size_t w
 [[nodiscard]] inline MappingRule read_mapping_rule(GenomeValues& in, const Json& value,
                                                    const std::string& path) {
     MappingRule rule;
+    rule.path.text = path;
     if (value.is_array()) {
         const std::size_t n = value.size();
         if (n == 0) in.refuse(path, value, "a rule of 4, 7 or 8 elements or an object");
@@ -106,7 +107,7 @@ inline void read_rule_element(GenomeValues& in, MappingRule& rule, std::size_t w
                               at);
         else if (name == "synapse_attractivity")
             rule.attractivity = in.number(member, at, 0, 100, 100);
-        else if (name == "postsynaptic_current") rule.psp = in.number(member, at, 0, 255, 1);
+        else if (name == "postsynaptic_current") rule.psp = in.whole<double>(member, at, 0, 255, 1);
         else in.keep(rule.other, name, member, at);
     }
     return rule;

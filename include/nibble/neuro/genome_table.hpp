@@ -22,6 +22,7 @@ struct AreaField {
     std::string_view nested;  ///< "firing_threshold"
     AreaMember member;
     double low = 0, high = 0;  ///< of numbers
+    bool whole = false;        ///< of a double: the engine takes whole numbers
     /// The six characters, by which a flat key is recognised: older files differ in scope and type.
     [[nodiscard]] constexpr std::string_view stem() const noexcept { return flat.substr(3, 6); }
 };
@@ -51,7 +52,7 @@ struct AreaField {
         {"nx-snooze-f", "snooze_length", &G::snooze, 0, u16},
         {"nx-mp_acc-b", "mp_charge_accumulation", &G::charge_accumulation},
         {"nx-mp_psp-b", "mp_driven_psp", &G::mp_driven_psp},
-        {"nx-pstcr_-f", "postsynaptic_current", &G::psp, 0, 255},
+        {"nx-pstcr_-f", "postsynaptic_current", &G::psp, 0, 255, true},
         {"nx-pstcrm-f", "postsynaptic_current_max", &G::psp_max, 0, any},
         {"cx-pspuni-b", "psp_uniform_distribution", &G::psp_uniform_distribution},
         {"cx-de_gen-f", "degeneration", &G::degeneration, -any, any},
@@ -59,9 +60,9 @@ struct AreaField {
         {"cx-synatt-f", "synapse_attractivity", &G::attractivity, 0, 100},
         {"cx-memory-b", "is_mem_type", &G::memory},
         {"cx-tmpdpt-i", "temporal_depth", &G::temporal_depth, 1, u16},
-        {"cx-mem__t-i", "longterm_mem_threshold", &G::longterm_threshold, 0, u32},
-        {"cx-mem_gr-i", "lifespan_growth_rate", &G::lifespan_growth, 0, u32},
-        {"cx-mem_ls-i", "init_lifespan", &G::initial_lifespan, 0, u32},
+        {"cx-mem__t-i", "longterm_mem_threshold", &G::longterm_threshold, 0, u32, true},
+        {"cx-mem_gr-i", "lifespan_growth_rate", &G::lifespan_growth, 0, u32, true},
+        {"cx-mem_ls-i", "init_lifespan", &G::initial_lifespan, 0, u32, true},
         {"cx-twinrf-t", "memory_twin_of", &G::twin_of},
     };
     return fields;

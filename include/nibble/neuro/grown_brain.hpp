@@ -4,6 +4,7 @@
 
 #include <nibble/neuro/morphology.hpp>
 
+#include <cmath>
 #include <functional>
 
 namespace nibble::inline NIBBLE_ARCH {
@@ -32,7 +33,7 @@ struct GrowthProgress {
 struct GrowthOptions {
     std::uint64_t seed = 1;
     /// More than these is an Error that names the area or rule; nothing is allocated for it.
-    std::uint64_t most_neurons = 200'000'000;
+    std::uint64_t most_neurons = first_memory_neuron;  ///< what Brain can number
     std::uint64_t most_synapses = 200'000'000;
     std::function<void(const GrowthProgress&)> progress{};
 };
@@ -68,13 +69,13 @@ struct GrownBrain {
     }
 };
 
-/// What the engine needs of an area of a genome.
+/// What the engine needs of an area of a genome: whole numbers are the nearest ones.
 [[nodiscard]] inline AreaProperties area_properties(const Genome& genome, const GenomeArea& a) {
     const auto u16 = [](std::uint32_t x) {
         return static_cast<std::uint16_t>(std::min<std::uint32_t>(x, 65535));
     };
     const auto u32 = [](double x) {
-        return static_cast<std::uint32_t>(std::clamp(x, 0.0, 4294967295.0));
+        return static_cast<std::uint32_t>(std::clamp(std::round(x), 0.0, 4294967295.0));
     };
     const auto fraction = [](double x) { return std::clamp(x > 1 ? x / 100 : x, 0.0, 1.0); };
     AreaProperties p;
@@ -101,12 +102,12 @@ struct GrownBrain {
     p.consecutive_fire_limit = u16(a.consecutive_fire_limit);
     p.snooze = u16(a.snooze);
     p.charge_accumulation = a.charge_accumulation;
-    p.psp = static_cast<std::uint8_t>(std::clamp(a.psp, 0.0, 255.0));
+    p.psp = static_cast<std::uint8_t>(std::clamp(std::round(a.psp), 0.0, 255.0));
     p.psp_uniform_distribution = a.psp_uniform_distribution;
     p.mp_driven_psp = a.mp_driven_psp;
     p.degeneration = a.degeneration;
-    p.memory = {std::max(a.temporal_depth, 1u), u32(a.initial_lifespan), a.lifespan_growth,
-                u32(a.longterm_threshold)};
+    p.memory = {std::max(a.temporal_depth, 1u), u32(a.initial_lifespan),
+                std::round(a.lifespan_growth), u32(a.longterm_threshold)};
     return p;
 }
 

@@ -41,7 +41,18 @@ private:
         brain_.notes.push_back({kind, path, value, "", action});
     }
     [[nodiscard]] std::string path_of(const GenomeArea& a) const {
-        return "/blueprint/" + genome_.label(a.id);
+        return "/blueprint" + pointer_step(genome_.label(a.id));
+    }
+    /// Of a rule: where it stood in a file, else its number among those to the same target.
+    [[nodiscard]] std::string path_of(const GenomeArea& a, std::size_t number) const {
+        const MappingRule& rule = a.mappings[number];
+        if (!rule.path.text.empty()) return rule.path.text;
+        const auto same = std::count_if(
+            a.mappings.begin(), a.mappings.begin() + static_cast<std::ptrdiff_t>(number),
+            [&](const MappingRule& r) { return r.target == rule.target && r.named == rule.named; });
+        return path_of(a) + "/cortical_mapping_dst" +
+               pointer_step(rule.target ? genome_.label(rule.target) : rule.named) + "/" +
+               std::to_string(same);
     }
 
     void make_areas() {
@@ -105,9 +116,7 @@ private:
     void make_synapses(std::size_t source, std::size_t number) {
         const GenomeArea& from = genome_.areas[source];
         const MappingRule& rule = from.mappings[number];
-        const std::string path = path_of(from) + "/cortical_mapping_dst/" +
-                                 (rule.target ? genome_.label(rule.target) : rule.named) + "/" +
-                                 std::to_string(number);
+        const std::string path = path_of(from, number);
         const std::size_t target = genome_.index(rule.target);
         if (target == genome_.areas.size())
             return note(path, "\"" + rule.named + "\"", "no such area: no synapses");
@@ -140,7 +149,7 @@ private:
         if (rule.plastic || associative) {
             const auto whole = [](double x) {
                 return static_cast<std::int32_t>(
-                    std::clamp(std::trunc(x), -2147483647.0, 2147483647.0));
+                    std::clamp(std::round(x), -2147483647.0, 2147483647.0));
             };
             brain_.plan.plasticity.push_back(
                 {source_number, target_number, std::max(rule.window, 1u),
@@ -167,8 +176,9 @@ private:
 
     [[nodiscard]] static std::uint8_t psp_of(const MappingRule& rule,
                                              const AreaProperties& source) {
-        return rule.psp < 0 ? source.psp
-                            : static_cast<std::uint8_t>(std::clamp(rule.psp, 0.0, 255.0));
+        return rule.psp < 0
+                   ? source.psp
+                   : static_cast<std::uint8_t>(std::clamp(std::round(rule.psp), 0.0, 255.0));
     }
     [[nodiscard]] std::uint64_t rule_key(const CorticalId& from, const CorticalId& to,
                                          std::size_t number) const {
@@ -185,7 +195,8 @@ private:
         if (percent <= 0 || axon.function() == Axon::Function::memory) return;
         auto& synapses = brain_.plan.synapses;
         BrainSynapse s;
-        s.weight = static_cast<std::uint8_t>(std::min(std::fabs(rule.multiplier), 255.0));
+        s.weight =
+            static_cast<std::uint8_t>(std::min(std::round(std::fabs(rule.multiplier)), 255.0));
         s.inhibitory = rule.multiplier < 0;
         s.psp = psp_of(rule, from);
         const double chance = percent / 100 * 18446744073709551616.0;
