@@ -268,16 +268,15 @@ void convert_model(Host& on, const Options& o, const ModelFile& file,
         save_gguf(on, model, o.out, type, [&](GgufWriter& out) {
             namespace fs = std::filesystem;
             out.set("general.name", fs::path(o.in).stem().string());
-            std::error_code ignored;
+            const std::size_t tokens = model.config.vocabulary;
             if (!o.tokenizer.empty()) {
-                set_tokenizer(out, read_tokenizer(o.tokenizer).vocabulary());
+                set_tokenizer(out, read_tokenizer(o.tokenizer, tokens).vocabulary());
             } else if (o.in.ends_with(".gguf")) {
                 const GgufFile in = GgufFile::open(o.in);
                 for (const GgufValue& v : in.values())
                     if (v.key.starts_with("tokenizer.")) out.set(v);
-            } else if (fs::is_directory(o.in, ignored) &&
-                       fs::exists(fs::path(o.in) / "tokenizer.json")) {
-                set_tokenizer(out, read_tokenizer(o.in).vocabulary());
+            } else if (const auto found = find_tokenizer(o.in, tokens)) {
+                set_tokenizer(out, read_tokenizer(*found, tokens).vocabulary());
             } else if (!o.quiet) {
                 std::fprintf(stderr, "no tokenizer: give one with --tokenizer\n");
             }

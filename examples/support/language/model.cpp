@@ -3,8 +3,6 @@
 #include <nibble/io/tokenizer_file.hpp>
 #include <nibble/model/kv_format.hpp>
 
-#include <filesystem>
-
 namespace examples {
 
 std::unique_ptr<LanguageModel> load_language_model(nibble::Host& on, const std::string& path,
@@ -27,25 +25,9 @@ nibble::KvSequence<> make_sequence(const std::string& format, const nibble::KvSe
 
 nibble::Tokenizer tokenizer_for(const std::string& path, const std::string& model_path,
                                 std::size_t vocabulary) {
-    namespace fs = std::filesystem;
-    const auto checked = [&](const std::string& at) {
-        auto t = nibble::read_tokenizer(at);
-        if (t.size() > vocabulary)
-            nibble::fail("\"" + at + "\": a vocabulary of " + std::to_string(t.size()) +
-                         " tokens for a model of " + std::to_string(vocabulary));
-        return t;
-    };
-    if (!path.empty()) return checked(path);
-    if (model_path.ends_with(".gguf")) return checked(model_path);
-    std::error_code ignored;
-    const fs::path folder = fs::is_directory(model_path, ignored)
-                                ? fs::path(model_path)
-                                : fs::path(model_path).parent_path();
-    // llama2.c names its vocabularies by their size.
-    for (const std::string& name :
-         {std::string("tokenizer.json"), std::string("encoder.json"), std::string("vocab.json"),
-          std::string("tokenizer.bin"), "tok" + std::to_string(vocabulary) + ".bin"})
-        if (fs::exists(folder / name, ignored)) return checked((folder / name).string());
+    if (!path.empty()) return nibble::read_tokenizer(path, vocabulary);
+    if (const auto found = nibble::find_tokenizer(model_path, vocabulary))
+        return nibble::read_tokenizer(*found, vocabulary);
     nibble::fail("\"" + model_path + "\": no tokenizer in or beside it, name one with --tokenizer");
 }
 

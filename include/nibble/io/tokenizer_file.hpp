@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// read_tokenizer: a tokenizer from any of the files that models come with.
+// read_tokenizer: a tokenizer from any of the files that models come with; find_tokenizer: which file that
+// is.
 //
 //     folder           tokenizer.json in it, else the two files of GPT-2 under either of their names
 //                      (encoder.json and vocab.bpe, vocab.json and merges.txt), else vocab.json alone:
@@ -15,6 +16,7 @@
 #include <nibble/io/tokenizer_json.hpp>
 
 #include <filesystem>
+#include <optional>
 
 namespace nibble::inline NIBBLE_ARCH {
 
@@ -55,6 +57,31 @@ namespace nibble::inline NIBBLE_ARCH {
         return tokenizer_from_gguf(GgufFile::from_bytes(file.bytes(), path));
     if (fs::path(path).extension() == ".json") return tokenizer_from_json(text_of(file), path);
     return tokenizer_from_bin(file.bytes(), path);
+}
+/// The same for a model of so many tokens: fails when the tokenizer has more.
+[[nodiscard]] inline Tokenizer read_tokenizer(const std::string& path, std::size_t vocabulary) {
+    Tokenizer t = read_tokenizer(path);
+    if (t.size() > vocabulary)
+        fail("\"" + path + "\": a vocabulary of " + std::to_string(t.size()) +
+             " tokens for a model of " + std::to_string(vocabulary));
+    return t;
+}
+
+/// Where the tokenizer of a model of so many tokens lies: in its file (GGUF), else in its folder or
+/// beside it under one of the names that such files have. Nothing where there is none.
+[[nodiscard]] inline std::optional<std::string> find_tokenizer(const std::string& model,
+                                                               std::size_t vocabulary) {
+    namespace fs = std::filesystem;
+    if (model.ends_with(".gguf")) return model;
+    std::error_code ignored;
+    const fs::path folder =
+        fs::is_directory(model, ignored) ? fs::path(model) : fs::path(model).parent_path();
+    // llama2.c names a vocabulary that is not Llama's by its size.
+    for (const std::string& name :
+         {std::string("tokenizer.json"), std::string("encoder.json"), std::string("vocab.json"),
+          "tok" + std::to_string(vocabulary) + ".bin", std::string("tokenizer.bin")})
+        if (fs::is_regular_file(folder / name, ignored)) return (folder / name).string();
+    return {};
 }
 
 }  // namespace nibble
