@@ -108,7 +108,8 @@ int main(int argc, char** argv) {
         ->required();
     app.add_option("--prompt", o.prompt, "what the text goes on from");
     app.add_option("--tokenizer", o.tokenizer, "where it is not in or beside the model");
-    app.add_option("--precision", o.precision, "of the weights")
+    app.add_option("--precision", o.precision,
+                   "of the weights; int4 is int4-g32, other formats of a file are rounded to it")
         ->check(CLI::IsMember({"fp32", "bf16", "int8", "int4"}))
         ->capture_default_str();
     app.add_option("--kv", o.kv, "of keys and values")

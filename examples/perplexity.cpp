@@ -123,7 +123,8 @@ int main(int argc, char** argv) {
     app.add_option("--tokenizer", o.tokenizer, "where it is not in or beside the model");
     const auto precisions = CLI::IsMember({"fp32", "bf16", "int8", "int4"});
     const auto formats = CLI::IsMember({"fp32", "fp16", "bf16", "fp8", "int8", "int4"});
-    app.add_option("--precision", o.precision, "of the weights")
+    app.add_option("--precision", o.precision,
+                   "of the weights; int4 is int4-g32, other formats of a file are rounded to it")
         ->check(precisions)
         ->capture_default_str();
     app.add_option("--kv", o.kv, "of keys and values")->check(formats)->capture_default_str();

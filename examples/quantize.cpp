@@ -3,6 +3,8 @@
 // docs/quantizing.md.
 //
 // Exit codes: 0 done, 1 something failed (the message says what), 2 the command line was not understood.
+#include "support/output.hpp"
+
 #include <nibble/io/tokenizer_file.hpp>
 #include <nibble/model/links.hpp>
 #include <nibble/model/open.hpp>
@@ -29,18 +31,6 @@ struct Options {
 std::string contents(const std::string& path) {
     const auto file = MappedFile::open(path);
     return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
-/// The tokenizer that was named, or the first of the usual files beside the model.
-Tokenizer find_tokenizer(const Options& options) {
-    namespace fs = std::filesystem;
-    if (!options.tokenizer.empty()) return read_tokenizer(options.tokenizer);
-    if (options.in.ends_with(".gguf")) return read_tokenizer(options.in);
-    const fs::path folder =
-        fs::is_directory(options.in) ? fs::path(options.in) : fs::path(options.in).parent_path();
-    for (const char* name : {"tokenizer.json", "vocab.bpe", "vocab.json", "tokenizer.bin"})
-        if (fs::exists(folder / name)) return read_tokenizer((folder / name).string());
-    fail("no tokenizer beside \"" + options.in + "\": name one with --tokenizer");
 }
 
 /// One line that is written over while work goes on.
@@ -83,8 +73,23 @@ void write_report(const ptq::Report& report, const std::string& path) {
     file.commit();
 }
 
+/// What the command line and the policy's file say; the file's rules come first, then the budget or
+/// the one format.
+ptq::Recipe recipe_of(const Options& options) {
+    ptq::Recipe recipe{.method = ptq::method_named(options.method),
+                       .smooth = options.smooth,
+                       .rotate = options.rotate};
+    recipe.tune.steps = options.tune;
+    if (!options.policy.empty())
+        recipe.policy = ptq::parse_policy(contents(options.policy), "\"" + options.policy + "\"");
+    return recipe;
+}
+
+/// Fails where a file cannot be written; leaves nothing.
+void expect_writable(const std::string& path) { const AtomicFile nothing(path); }
+
 template <class M>
-void run(const Options& options, const ModelFile& file, std::size_t context,
+void run(const Options& options, ptq::Recipe recipe, const ModelFile& file, std::size_t context,
          std::size_t vocabulary) {
     // quote: quantize
     ptq::Watched on(options.threads);
@@ -96,15 +101,18 @@ void run(const Options& options, const ModelFile& file, std::size_t context,
     report.model = options.in;
     Text text;
     if (!options.calibrate.empty()) {
-        const Tokenizer words = find_tokenizer(options);
+        const auto at = options.tokenizer.empty() ? find_tokenizer(options.in, vocabulary)
+                                                  : std::optional(options.tokenizer);
+        if (!at) fail("no tokenizer beside \"" + options.in + "\": name one with --tokenizer");
+        const Tokenizer words = read_tokenizer(*at, vocabulary);
         const auto ids = words.encode(contents(options.calibrate), {.ends = false});
-        for (const std::int32_t id : ids)
-            if (static_cast<std::size_t>(id) >= vocabulary)
-                fail("the tokenizer has a token " + std::to_string(id) + ", the model only " +
-                     std::to_string(vocabulary));
         const std::size_t length = options.length != 0 ? std::min(options.length, context)
                                                        : std::min<std::size_t>(context, 256);
-        text = cut(ids, options, length, vocabulary);
+        try {
+            text = cut(ids, options, length, vocabulary);
+        } catch (const Error& e) {
+            fail("\"" + options.calibrate + "\": " + e.what());
+        }
     }
     const bool judge = text.judged.count() != 0;
     ptq::Reference exact;
@@ -113,15 +121,14 @@ void run(const Options& options, const ModelFile& file, std::size_t context,
         report.before = ptq::evaluate(on, text.judged, net.forward, &exact);
     }
 
-    // What the policy's file says comes first, then the budget or the one format.
-    ptq::Recipe recipe{.method = ptq::method_named(options.method),
-                       .smooth = options.smooth,
-                       .rotate = options.rotate};
-    recipe.tune.steps = options.tune;
     if (text.calibration.length != 0)
         recipe.tune.batch = std::max<std::size_t>(1, 512 / text.calibration.length);
-    if (!options.policy.empty())
-        recipe.policy = ptq::parse_policy(contents(options.policy), "\"" + options.policy + "\"");
+    for (const ptq::Rule& rule : recipe.policy.rules)
+        if (std::none_of(
+                net.parameters.begin(), net.parameters.end(),
+                [&](const ptq::Parameter& p) { return ptq::matches(rule.pattern, p.name); }))
+            std::fprintf(stderr, "\"%s\": no parameter is named by \"%s\"\n",
+                         options.policy.c_str(), rule.pattern.c_str());
     const auto named = [policy = recipe.policy](const std::string& name) {
         return std::any_of(policy.rules.begin(), policy.rules.end(),
                            [&](const ptq::Rule& rule) { return ptq::matches(rule.pattern, name); });
@@ -176,6 +183,7 @@ void run(const Options& options, const ModelFile& file, std::size_t context,
     if (judge) report.after = ptq::evaluate(on, text.judged, net.forward, &exact);
     for (const std::string& path : options.reports) write_report(report, path);
     if (!options.quiet) std::fputs(ptq::to_text(report).c_str(), stdout);
+    finish_output();
 }
 
 }  // namespace
@@ -214,12 +222,26 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? 0 : 2;
     }
+    // All that can be told at once is told before the work.
+    try {
+        static_cast<void>(ptq::method_named(o.method));
+        static_cast<void>(ptq::parse_policy("* " + o.format, "--format"));
+        if (!o.budget.empty()) static_cast<void>(ptq::parse_budget(o.budget, std::size_t{1} << 30));
+    } catch (const Error& e) {
+        std::fprintf(stderr, "quantize: %s\n", e.what());
+        return 2;
+    }
     try {
         const ModelFile file = ModelFile::open(o.in);
+        ptq::Recipe recipe = recipe_of(o);
+        expect_writable(o.out);
+        for (const std::string& path : o.reports) expect_writable(path);
         if (file.kind() == ModelKind::gpt2)
-            run<Gpt2<float, ptq::Watched>>(o, file, file.gpt2().context, file.gpt2().vocabulary);
+            run<Gpt2<float, ptq::Watched>>(o, std::move(recipe), file, file.gpt2().context,
+                                           file.gpt2().vocabulary);
         else
-            run<Llama<float, ptq::Watched>>(o, file, file.llama().context, file.llama().vocabulary);
+            run<Llama<float, ptq::Watched>>(o, std::move(recipe), file, file.llama().context,
+                                            file.llama().vocabulary);
     } catch (const std::exception& e) {
         std::fprintf(stderr, "quantize: %s\n", e.what());
         return 1;

@@ -109,13 +109,45 @@ TEST_CASE("every failure has its exit code and says what it was") {
     says(1, "none.bin out.safetensors", "none.bin");
     says(1, "vocab.json out.safetensors", "vocab.json");
     says(1, "m.bin out.safetensors", "gptq needs a text to calibrate with");
-    says(1, "m.bin out.safetensors --method magic --calibrate text.txt", "no method \"magic\"");
-    says(1, "m.bin out.safetensors --calibrate text.txt --format int5", "\"int5\": unknown");
+    says(2, "none.bin out.safetensors --method magic --calibrate text.txt", "no method \"magic\"");
+    says(2, "none.bin out.safetensors --format int5", "\"int5\": unknown");
     says(1, "m.bin out.safetensors --calibrate text.txt --policy bad.txt", "bad.txt\", line 1");
     says(1, "m.bin out.safetensors --calibrate text.txt --budget 1bpw", "budget of");
-    says(1, "m.bin out.safetensors --calibrate text.txt --budget much", "expected bits a weight");
+    says(2, "none.bin out.safetensors --calibrate text.txt --budget much",
+         "expected bits a weight");
     says(1, "m.bin out.safetensors --method nearest --budget 4bpw", "needs --calibrate");
     says(1, "m.bin out.safetensors --calibrate vocab.json", "no token");
     says(1, "m.bin no/out.safetensors --method nearest", "no/out.safetensors");
+    says(1, "m.bin out.safetensors --method nearest --report no/r.txt", "no/r.txt");
+    says(2, "m.bin out.safetensors --method nearest --format int8-none", "without scales");
+    test::write_file(folder / "few.txt", "abcdefg");
+    says(1, "m.bin out.safetensors --calibrate few.txt", "few.txt\": ");
     CHECK_FALSE(std::filesystem::exists(folder.path() / "out.safetensors"));
+    test::write_file(folder / "unused.txt", "*.nothing int8\n*.mlp.* int8\n");
+    says(0, "m.bin q.safetensors --method nearest --quiet --policy unused.txt",
+         "no parameter is named by \"*.nothing\"");
+    CHECK_FALSE(contains(folder.read("error.txt"), "*.mlp.*"));
+#if defined(__linux__)
+    // A report that is not taken.
+    const std::string full = "cd \"" + folder.path().string() +
+                             "\" && \"" NIBBLE_QUANTIZE
+                             "\" m.bin q.safetensors --method nearest > /dev/full 2> error.txt";
+    CHECK(WEXITSTATUS(std::system(full.c_str())) == 1);
+#endif
+}
+
+TEST_CASE("the tokenizer is found under any of the usual names") {
+    const Folder folder;
+    const std::string run =
+        "m.bin q.safetensors --calibrate text.txt --method nearest --windows 2 --judge 2 --quiet";
+    std::filesystem::rename(folder / "vocab.json", folder / "encoder.json");
+    CHECK(folder.run(run) == 0);
+    // llama2.c's form, by its size: a score, a length and the text of each token.
+    std::filesystem::remove(folder / "encoder.json");
+    CHECK(folder.run(run) == 1);
+    std::string tokens("\1\0\0\0", 4);
+    for (int c = 0; c < 26; ++c)
+        tokens += std::string("\0\0\0\0\1\0\0\0", 8) + char(c < 3 ? '0' + c : 'a' + c);
+    test::write_file(folder / "tok26.bin", tokens);
+    CHECK_MESSAGE(folder.run(run) == 0, folder.read("error.txt"));
 }

@@ -58,7 +58,8 @@ struct Policy {
     }
 };
 
-/// A policy from its text; fails naming `where`, the line, and what is wrong with it.
+/// A policy from its text; fails naming `where`, the line, and what is wrong with it: also for integers
+/// without scales, which hold no weights.
 [[nodiscard]] inline Policy parse_policy(std::string_view text, const std::string& where) {
     Policy policy;
     for (std::size_t number = 1; !text.empty(); ++number) {
@@ -81,6 +82,10 @@ struct Policy {
             fail(at + std::to_string(words.size()) + " words, expected a pattern and a format");
         const ParsedSpec parsed = parse_spec(words[1]);
         if (!parsed) fail(at + parsed.error);
+        const bool small = default_spec(parsed.spec.value).granularity == Granularity::group ||
+                           parsed.spec.value == ValueKind::int8;
+        if (small && parsed.spec.granularity == Granularity::none)
+            fail(at + "\"" + words[1] + "\": without scales, which such values need to be weights");
         policy.rules.push_back({words[0], parsed.spec});
     }
     return policy;
