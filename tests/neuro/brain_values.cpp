@@ -142,6 +142,34 @@ TEST_CASE("potentials that leave the range of their type are counted") {
     CHECK(r.saturated == 0);
 }
 
+TEST_CASE("integer sums of more synapses than fit at whole units") {
+    static constexpr std::uint32_t n = 20000;
+    // n sources at full weight and psp, the first `inhibiting` of them negative, onto one neuron.
+    const auto fires = [](std::uint32_t inhibiting, double threshold, double input) {
+        Brain<Int8Value> brain;
+        brain.add({.id = "many", .dimensions = {n, 1, 1}, .psp_uniform_distribution = true});
+        brain.add({.id = "one", .threshold = threshold});
+        brain.connect(0, 1, n, [&](std::size_t e) {
+            const auto i = static_cast<std::uint32_t>(e);
+            return LocalSynapse{i, 0, 255, 255, i < inhibiting};
+        });
+        for (std::uint32_t i = 0; i < n; ++i) brain.inject(0, i, 5.0);
+        CHECK(brain.burst(one).fired == n);
+        brain.inject(1, 0, input);
+        return brain.burst(one).fired == 1;
+    };
+    constexpr double all = n * 65025.0;
+    CHECK(fires(0, 1000.0, 0.0));
+    CHECK(fires(0, 0.99 * all, 0.0));
+    CHECK_FALSE(fires(0, 1.01 * all, 0.0));
+    CHECK(fires(0, 1.01 * all, 0.02 * all));
+    CHECK(fires(0, 1000.0, 1e30));
+    CHECK_FALSE(fires(n, 1000.0, 0.0));
+    CHECK_FALSE(fires(n, 1000.0, -1e30));
+    CHECK_FALSE(fires(n / 2, 1000.0, 0.0));
+    CHECK(fires(n / 2 - 1, 1000.0, 0.0));
+}
+
 TEST_CASE("memory of a neuron and a synapse") {
     static constexpr std::uint32_t n = 157 * 64, each = 50;
     const auto measure = [&]<class V>(V, double most, std::uint16_t limit) {

@@ -29,16 +29,16 @@ struct FiredSource {
     std::uint32_t divisor = 1;  ///< of its contributions
 };
 
-/// A contribution in the target's units: real for floats, 2^-bits for integers. The division is that
-/// of floats, or rounds to nearest.
+/// A contribution in the target's units: real for floats, 2^-bits for integers, bits at least 0. The
+/// division is that of floats, or rounds to nearest.
 template <class Charge>
-[[nodiscard]] NIBBLE_INLINE Charge event_of(std::int32_t product, std::uint32_t divisor,
+[[nodiscard]] NIBBLE_INLINE Charge event_of(std::int32_t product, std::int64_t divisor,
                                             int bits) noexcept {
     if constexpr (std::is_integral_v<Charge>) {
         const std::int64_t units = std::int64_t{product} << bits;
         if (divisor == 1) return as_event(static_cast<Charge>(units));
-        const std::int64_t d = divisor, mid = units < 0 ? -(d / 2) : d / 2;
-        return as_event(static_cast<Charge>((units + mid) / d));
+        const std::int64_t mid = units < 0 ? -(divisor / 2) : divisor / 2;
+        return as_event(static_cast<Charge>((units + mid) / divisor));
     } else {
         const Charge whole = static_cast<Charge>(product);
         return as_event(divisor == 1 ? whole : whole / static_cast<Charge>(divisor));
@@ -162,7 +162,8 @@ public:
     }
 
     /// Adds the contributions of sources to the sums of targets [first, last) of one block; `sum` has
-    /// the sums of the whole block. `bits` are the fraction bits of integer sums.
+    /// the sums of the whole block. `bits` are the fraction bits of integer sums; below 0 the unit is
+    /// 2^-bits, and every contribution is divided by it.
     template <class Charge>
     void deliver(std::span<const FiredSource> fired, std::size_t first, std::size_t last, int bits,
                  bool driven, Charge* sum) const noexcept {
@@ -170,9 +171,12 @@ public:
         const bool whole = low == 0 && high >= std::min(block, targets_ - b * block);
         const std::uint16_t* const target = target_.data();
         const bool plain = weight_.is_common() && psp_.is_common() && inhibits_.is_common();
+        const int coarser = bits < 0 ? -bits : 0;
+        bits += coarser;
         Pending<Charge> pending;
         for (std::size_t n = 0; n < fired.size(); ++n) {
             const FiredSource& f = fired[n];
+            const std::int64_t divisor = std::int64_t{f.divisor} << coarser;
             if (blocks_ > 1 && n + ahead < fired.size())
                 __builtin_prefetch(target + start_[fired[n + ahead].neuron * blocks_ + b]);
             std::size_t k = start_[f.neuron * blocks_ + b],
@@ -189,19 +193,19 @@ public:
             if (plain) {
                 const std::uint8_t psp = driven ? static_cast<std::uint8_t>(f.psp) : psp_.common();
                 const Charge event = event_of<Charge>(
-                    contribution(weight_.common(), psp, inhibits_.common() != 0), f.divisor, bits);
+                    contribution(weight_.common(), psp, inhibits_.common() != 0), divisor, bits);
                 if (end - k <= short_run) {
                     pending.add(target + k, end - k, event, sum);
                 } else {
                     pending.flush(sum);
                     for (; k < end; ++k) add_event(sum[target[k]], event);
                 }
-            } else if (f.divisor == 1) {
+            } else if (divisor == 1) {
                 for (; k < end; ++k)
-                    add_event(sum[target[k]], event<Charge>(f, k, 1u, bits, driven));
+                    add_event(sum[target[k]], event<Charge>(f, k, 1, bits, driven));
             } else {
                 for (; k < end; ++k)
-                    add_event(sum[target[k]], event<Charge>(f, k, f.divisor, bits, driven));
+                    add_event(sum[target[k]], event<Charge>(f, k, divisor, bits, driven));
             }
         }
         pending.flush(sum);
@@ -234,7 +238,7 @@ private:
 
     template <class Charge>
     [[nodiscard]] NIBBLE_INLINE Charge event(const FiredSource& f, std::size_t k,
-                                             std::uint32_t divisor, int bits,
+                                             std::int64_t divisor, int bits,
                                              bool driven) const noexcept {
         const std::uint8_t psp = driven ? static_cast<std::uint8_t>(f.psp) : psp_[k];
         return event_of<Charge>(contribution(weight_[k], psp, inhibits_[k] != 0), divisor, bits);

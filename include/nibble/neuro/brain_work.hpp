@@ -54,7 +54,8 @@ template <class Charge, class Areas>
     return shares;
 }
 
-/// Adds a staged input in real units. Integer sums have room for 2^29 units of it beside all synapses.
+/// Adds a staged input in real units. Integer sums have room for 2^29 - 1 units of it beside all
+/// synapses.
 template <class Charge>
 void add_input(Charge& sum, float x, int bits) noexcept {
     if constexpr (std::is_integral_v<Charge>) {
@@ -62,19 +63,20 @@ void add_input(Charge& sum, float x, int bits) noexcept {
         const double units = std::nearbyint(std::ldexp(static_cast<double>(x), bits));
         const double all = sum_of(sum) + std::clamp(units, -most, most);
         sum = untouched<Charge>;
-        add_event(sum, as_event(static_cast<Charge>(std::clamp(all, -2 * most, 2 * most))));
+        add_event(sum, as_event(static_cast<Charge>(std::clamp(all, 1 - 2 * most, 2 * most - 1))));
     } else {
         add_event(sum, as_event(static_cast<Charge>(x)));
     }
 }
 
-/// Fraction bits (at most 16) at which no sum of contributions to a neuron of area `target` leaves
-/// 2^29 units. A weight that may grow counts as 255, and so does a psp that potentials drive.
+/// Fraction bits (at most 16; below 0 for units above 1) at which no sum of contributions to a neuron
+/// of area `target`, each rounded by up to half a unit, leaves 2^29 units. A weight that may grow counts
+/// as 255, and so does a psp that potentials drive.
 template <class Areas, class Projections>
 [[nodiscard]] int most_charge_bits(
     const Projections& projections, const Areas& areas, std::size_t target,
     const std::vector<std::pair<std::uint32_t, std::uint32_t>>& plastic_pairs) {
-    std::vector<double> sum(areas[target].room, 0.0);
+    std::vector<double> sum(areas[target].room, 0.0), synapses(sum);
     for (const auto& p : projections) {
         if (p.target_area != target) continue;
         const AreaProperties& from = areas[p.source_area].properties;
@@ -91,12 +93,18 @@ template <class Areas, class Projections>
                 const double w = plastic ? 255.0 : static_cast<double>(p.weight(k));
                 const double psp = from.mp_driven_psp ? 255.0 : static_cast<double>(p.psp(k));
                 sum[t] += w * psp / static_cast<double>(all[s]);
+                synapses[t] += 1.0;
             });
     }
-    double most = 1.0;
-    for (const double x : sum) most = x > most ? x : most;
+    // Rounding to nearest makes a contribution at most half a unit, and at most twice, as large.
     int bits = 16;
-    while (bits > 0 && std::ldexp(most, bits) > 0x1p29) --bits;
+    for (std::size_t t = 0; t < sum.size(); ++t) {
+        const auto most = [&] {
+            const double units = std::ldexp(sum[t], bits);
+            return units + std::fmin(units, 0.5 * synapses[t]);
+        };
+        while (most() > 0x1p29) --bits;
+    }
     return bits;
 }
 
