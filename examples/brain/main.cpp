@@ -13,7 +13,7 @@
 
 #include <chrono>
 #include <cstdio>
-#include <fstream>
+#include <optional>
 
 namespace {
 
@@ -38,6 +38,12 @@ QuantizationSpec precision_of(const std::string& text) {
     const ParsedSpec parsed = parse_spec(text);
     if (!parsed) fail(parsed.error);
     return parsed.spec;
+}
+
+// A precision that brains are built for, or an Error that lists them.
+QuantizationSpec built(const QuantizationSpec& precision) {
+    dispatch_brain(precision, []<class V>(FormatTag<V>) {});
+    return precision;
 }
 
 // quote: dispatch
@@ -69,11 +75,21 @@ GrownBrain grow_with_progress(const Genome& genome, std::uint64_t seed) {
     return grow(genome, options);
 }
 
-void write_text(const std::string& path, const std::string& text) {
-    AtomicFile file(path);
-    file.write(text);
-    file.commit();
-}
+// A file that is asked for, begun before the work: what cannot be written is refused then.
+class Output {
+public:
+    explicit Output(const std::string& path) {
+        if (!path.empty()) file_.emplace(path);
+    }
+    explicit operator bool() const { return file_.has_value(); }
+    void write(const std::string& text) {
+        file_->write(text);
+        file_->commit();
+    }
+
+private:
+    std::optional<AtomicFile> file_;
+};
 
 ReadGenome read(const Options& options) {
     if (options.genome.empty()) return {demonstration(), {}};
@@ -98,6 +114,11 @@ ReadGenome read(const Options& options) {
 void work(const Options& options) {
     const ReadGenome read_in = read(options);
     const Genome& genome = read_in.genome;
+    const QuantizationSpec precision = built(
+        options.precision.empty() ? genome.physiology.precision : precision_of(options.precision));
+    std::optional<QuantizationSpec> compared;
+    if (!options.compare.empty()) compared = built(precision_of(options.compare));
+    Output json(options.json), html(options.html);
     if (!options.save.empty()) write_genome(genome, options.save, GenomeForm::flat_64);
     const auto start = std::chrono::steady_clock::now();
     const GrownBrain brain = grow_with_progress(genome, options.seed);
@@ -125,17 +146,15 @@ void work(const Options& options) {
                   {},
                   {},
                   {}};
-    const QuantizationSpec precision =
-        options.precision.empty() ? genome.physiology.precision : precision_of(options.precision);
     report.run = run_at(precision, job);
-    if (!options.compare.empty()) {
-        report.reference = run_at(precision_of(options.compare), job);
+    if (compared) {
+        report.reference = run_at(*compared, job);
         if (brain.neurons() != 0 && job.recorded != 0)
             report.similarity = compare_spikes(report.reference->spikes, report.run.spikes);
     }
     std::printf("%s", text_of(report).c_str());
-    if (!options.json.empty()) write_text(options.json, json_of(report));
-    if (!options.html.empty()) write_text(options.html, html_of(report));
+    if (json) json.write(json_of(report));
+    if (html) html.write(html_of(report));
 }
 
 }  // namespace

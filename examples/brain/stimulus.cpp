@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 namespace example {
 
@@ -82,10 +83,13 @@ std::vector<std::uint32_t> neurons_of(const Entry& entry, const AreaProperties& 
                 neurons.push_back(static_cast<std::uint32_t>(first + n));
         }
     }
-    if (entry.has("all") && entry.get("all") == true)
+    const bool all = entry.has("all") && entry.get("all") == true;
+    if (entry.has("all") && !entry.get("all").is_boolean())
+        entry.refuse("all", entry.get("all"), "true or false");
+    if (all)
         for (std::uint64_t i = 0; i < area.neurons(); ++i)
             neurons.push_back(static_cast<std::uint32_t>(i));
-    if (!entry.has("neurons") && !entry.has("voxels") && !entry.has("all"))
+    if (!entry.has("neurons") && !entry.has("voxels") && !all)
         entry.refuse("area", entry.get("area"), "\"neurons\", \"voxels\" or \"all\" beside it");
     return neurons;
 }
@@ -99,7 +103,12 @@ std::vector<std::vector<Input>> read_inputs(const std::string& file, const Genom
     const Json root = parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file);
     const Json& list = json_member(root, "inputs", file);
     if (!list.is_array()) fail(file + ": /inputs is not a list");
+    for (const auto& [name, value] : root.items())
+        if (name != "inputs")
+            fail(file + ": /" + name + " is " + value.dump().substr(0, 80) +
+                 ", expected \"inputs\" alone");
     std::vector<std::vector<Input>> inputs(bursts);
+    std::size_t late = 0;
     for (std::size_t i = 0; i < list.size(); ++i) {
         const Entry entry(list[i], file + ": /inputs/" + std::to_string(i));
         const Json& name = entry.get("area");
@@ -111,9 +120,14 @@ std::vector<std::vector<Input>> read_inputs(const std::string& file, const Genom
         if (!potential.is_number() || !(std::fabs(potential.get<double>()) <= 1e9))
             entry.refuse("potential", potential, "a number from -1e9 to 1e9");
         const bool once = entry.has("burst");
+        for (const char* other : {"from", "to", "every"})
+            if (once && entry.has(other))
+                entry.refuse(other, entry.get(other), "no \"burst\" beside it");
         const std::uint64_t from =
             once ? entry.whole("burst", 1, ~0u, 1) : entry.whole("from", 1, ~0u, 1);
-        const std::uint64_t to = once ? from : entry.whole("to", from, ~0u, bursts);
+        const std::uint64_t to =
+            once ? from : entry.whole("to", from, ~0u, std::max<std::uint64_t>(from, bursts));
+        late += from > bursts ? 1 : 0;
         const std::uint64_t every = entry.whole("every", 1, ~0u, 1);
         const auto neurons = neurons_of(entry, brain.plan.areas[area]);
         for (std::uint64_t t = from; t <= to && t <= bursts; t += every)
@@ -121,6 +135,9 @@ std::vector<std::vector<Input>> read_inputs(const std::string& file, const Genom
                 inputs[static_cast<std::size_t>(t - 1)].push_back(
                     {static_cast<std::uint32_t>(area), n, potential.get<float>()});
     }
+    if (late != 0)
+        std::fprintf(stderr, "%s: %zu of %zu inputs are after the last burst, %zu\n", file.c_str(),
+                     late, list.size(), bursts);
     return inputs;
 }
 

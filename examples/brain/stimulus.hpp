@@ -12,8 +12,9 @@ namespace example {
 ///     {"inputs": [{"area": "iic400", "from": 1, "to": 1000, "every": 5, "potential": 20,
 ///                  "neurons": [0, 7] | "voxels": [[0, 0, 0]] | "all": true}]}
 ///
-/// "area" is an id in any spelling or a name; "burst" may stand in place of from, to and every. Errors
-/// give the file, the JSON path, the value and what was expected.
+/// "area" is an id in any spelling or a name; "burst" may stand in place of from, to and every. How
+/// many entries begin after the last burst is told on stderr. Errors give the file, the JSON path, the
+/// value and what was expected.
 std::vector<std::vector<Input>> read_inputs(const std::string& file, const nibble::Genome& genome,
                                             const nibble::GrownBrain& brain, std::size_t bursts);
 

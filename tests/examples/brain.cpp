@@ -99,6 +99,19 @@ TEST_CASE("a genome runs at its own precision, and inputs go where they should")
     CHECK(json::parse(test::read_file(folder / "s.json")).at("version") == "3.0");
 }
 
+TEST_CASE("inputs after the last burst are counted") {
+    const test::Temporary folder;
+    test::write_file(folder / "g.json", genome);
+    test::write_file(folder / "in.json", R"({"inputs":[
+        {"area":"iic000","burst":100,"all":true,"potential":20},
+        {"area":"iic000","from":11,"all":true,"potential":20},
+        {"area":"iic000","from":10,"to":99,"all":true,"potential":20}]})");
+    const Outcome o = run(folder, "\"" + folder / "g.json" + "\" --bursts 10 --inject \"" +
+                                      folder / "in.json" + "\"");
+    CHECK(o.status == 0);
+    CHECK(has(o.error, "2 of 3 inputs are after the last burst, 10"));
+}
+
 TEST_CASE("bad genomes, inputs and precisions are refused with where, what and what was expected") {
     const test::Temporary folder;
     const auto refused = [&](const std::string& arguments, const std::string& message) {
@@ -114,6 +127,13 @@ TEST_CASE("bad genomes, inputs and precisions are refused with where, what and w
             "from 0 to 255");
     refused(good + "--precision int9", "precision \"int9\": unknown; valid are fp32");
     refused(good + "--precision nf4", "no brain is built for nf4; built are fp32");
+    // What only the end needs is looked at before the work.
+    for (const std::string late : {"--compare nf4", "--precision int9", "--json /nowhere/o.json",
+                                   "--html /nowhere/o.html"}) {
+        const Outcome o = run(folder, good + late);
+        CHECK(o.status == 2);
+        CHECK_FALSE(has(o.error, "corticogenesis"));
+    }
     test::write_file(folder / "in.json",
                      R"({"inputs":[{"area":"iic000","neurons":[4],"potential":1}]})");
     refused(good + "--inject \"" + folder / "in.json" + "\"",
@@ -121,6 +141,17 @@ TEST_CASE("bad genomes, inputs and precisions are refused with where, what and w
     test::write_file(folder / "in.json", R"({"inputs":[{"area":"gone","potential":1}]})");
     refused(good + "--inject \"" + folder / "in.json" + "\"",
             "/inputs/0/area is \"gone\", expected an area of the genome");
+    const auto input = [&](const std::string& text, const std::string& message) {
+        test::write_file(folder / "in.json", text);
+        refused(good + "--inject \"" + folder / "in.json" + "\"", message);
+    };
+    input(R"({"inputs":[{"area":"iic000","all":"yes","potential":1}]})",
+          "/inputs/0/all is \"yes\", expected true or false");
+    input(R"({"inputs":[{"area":"iic000","all":false,"potential":1}]})",
+          "/inputs/0/area is \"iic000\", expected \"neurons\", \"voxels\" or \"all\" beside it");
+    input(R"({"inputs":[{"area":"iic000","all":true,"potential":1,"burst":2,"to":5}]})",
+          "/inputs/0/to is 5, expected no \"burst\" beside it");
+    input(R"({"inputs":[],"input":[]})", "/input is [], expected \"inputs\" alone");
     test::write_file(folder / "bad.json", R"({"blueprint":{"c__out":{"block_boundaries":[1,2]}}})");
     refused("\"" + folder / "bad.json" + "\"",
             "/blueprint/c__out/block_boundaries is [1,2], expected 3 "
