@@ -2,6 +2,12 @@
 #     cmake -D BUILD=<command> -D OUT=<file> -D RUN=<command> -P run.cmake
 #     cmake -D BUILD=<command> -D OUT=<file> -D SIZE=<size> -D NM=<nm> -D LARGEST=<bytes> -P run.cmake
 cmake_minimum_required(VERSION 3.22)
+foreach(tool IN ITEMS SIZE NM)
+    if(DEFINED ${tool} AND NOT ${tool})
+        message("skipped: the program for ${tool} not found")
+        return()
+    endif()
+endforeach()
 execute_process(COMMAND ${BUILD} -o "${OUT}" RESULT_VARIABLE failed)
 if(failed)
     message(FATAL_ERROR "does not build")
