@@ -342,6 +342,11 @@ TEST_CASE("what a table cannot hold is refused, what it leaves out is named") {
     CHECK(refuses([](BrainPlan& p) { p.areas[1].threshold = INFINITY; }, "threshold"));
     CHECK(refuses([](BrainPlan& p) { p.synapses[7].target = 121; }, "to 121 of 121"));
     CHECK(refuses([](BrainPlan& p) { p.synapses[7].delay = 2; }, "delay 2"));
+    const auto long_snooze = [](BrainPlan& p) {
+        p.areas[2].snooze = 300;
+        p.areas[2].consecutive_fire_limit = 0xFFFF;
+    };
+    CHECK_FALSE(refuses(long_snooze, "snooze 300"));  // no limit: the snooze never comes
 
     BrainPlan plan = test::target_plan();
     plan.plasticity.push_back({});

@@ -7,6 +7,7 @@
 // steps of its threshold / highest code, for what is injected.
 #pragma once
 
+#include <nibble/neuro/brain_rules.hpp>
 #include <nibble/neuro/brain_table.hpp>
 #include <nibble/neuro/brain_types.hpp>
 #include <nibble/store/error.hpp>
@@ -67,8 +68,9 @@ template <NeuralValue V, NeuralValue W>
     for (const AreaProperties& a : plan.areas) {
         const std::string who = "table: area " + a.id;
         if (a.mp_driven_psp) fail(who + ": mp_driven_psp is set; a table's weights are constants");
-        if (a.refractory + std::uint64_t{a.snooze} > 255 ||
-            (a.consecutive_fire_limit > 255 && a.consecutive_fire_limit != 0xFFFF))
+        const bool limited = limits_fire(a.consecutive_fire_limit);
+        if (a.refractory + std::uint64_t{limited ? a.snooze : std::uint16_t{0}} > 255 ||
+            (limited && a.consecutive_fire_limit > 255))
             fail(who + ": refractory " + std::to_string(a.refractory) + ", snooze " +
                  std::to_string(a.snooze) + ", consecutive limit " +
                  std::to_string(a.consecutive_fire_limit) + "; counters have one byte");
@@ -101,9 +103,9 @@ template <NeuralValue V, NeuralValue W>
         area.keep = static_cast<std::int32_t>(std::nearbyint((1.0 - a.leak) * (1 << 15)));
         area.chance = t.chance(a.excitability);
         area.refractory = static_cast<std::uint8_t>(a.refractory);
-        if (a.consecutive_fire_limit != 0xFFFF) {
+        if (limited) {
             area.consecutive = static_cast<std::uint8_t>(a.consecutive_fire_limit);
-            if (area.consecutive != 0) area.snooze = static_cast<std::uint8_t>(a.snooze);
+            area.snooze = static_cast<std::uint8_t>(a.snooze);
         }
         area.accumulates = a.charge_accumulation;
         area.power = a.kind == AreaKind::power;
