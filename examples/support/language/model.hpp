@@ -9,7 +9,6 @@
 #include <memory>
 #include <string>
 
-
 namespace examples {
 
 class LanguageModel {
